@@ -1,0 +1,402 @@
+/**
+ * JSON without loss: what a vmdescription is written in, and what QEMU's script prints.
+ *
+ * `JSON.parse` keeps one of several members of the same name (QEMU writes one `fields` per element of a list into the same object)
+ * and rounds numbers above 2^53. This parser keeps all members in their order and the text of each number. It accepts what
+ * Python's `json.loads` accepts by default: RFC 8259, and also `NaN`, `Infinity`, `-Infinity` and escapes of lone surrogates.
+ *
+ * @example
+ * ```ts
+ * import { JsonObject, parseJson, printPythonJson } from "./json.ts";
+ *
+ * const value = parseJson('{"name": "io", "version": 1, "version": 2}');
+ * if (value instanceof JsonObject) console.log(value.getAll("version").length); // 2
+ * console.log(printPythonJson(value, null)); // {"name": "io", "version": 2}
+ * ```
+ *
+ * @module
+ */
+
+import { FormatError, type FormatErrorCode } from "./error.ts";
+import { encodeText, quoteText } from "./text.ts";
+
+/** How deep arrays and objects may be nested unless {@link ParseJsonOptions.maxDepth} says otherwise. */
+export const JSON_MAX_DEPTH = 1000;
+
+/** Any JSON value. */
+export type JsonValue = null | boolean | string | JsonNumber | JsonArray | JsonObject;
+
+/** A JSON array. */
+export type JsonArray = readonly JsonValue[];
+
+/** A member of a JSON object: its name and its value. */
+export type JsonMember = readonly [name: string, value: JsonValue];
+
+/** A JSON number as it was written. */
+export class JsonNumber {
+  /** The number's text, e.g. `18446744073709551615`, `1.50e3` or `NaN`. */
+  readonly text: string;
+
+  /** Makes a number of its JSON text, which is not checked. */
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** The nearest number; an integer above 2^53 may be rounded. */
+  toNumber(): number {
+    return Number(this.text);
+  }
+}
+
+/** A JSON object with all of its members in the order in which they were written, repeated names included. */
+export class JsonObject {
+  /** All members in order. */
+  readonly members: readonly JsonMember[];
+
+  /** Makes an object of its members. */
+  constructor(members: readonly JsonMember[]) {
+    this.members = members;
+  }
+
+  /** The value of the last member of that name, as other parsers have it. */
+  get(name: string): JsonValue | undefined {
+    for (let i = this.members.length - 1; i >= 0; i--) {
+      const member = this.members[i]!;
+      if (member[0] === name) return member[1];
+    }
+    return undefined;
+  }
+
+  /** The values of all members of that name in order. */
+  getAll(name: string): JsonValue[] {
+    return this.members.filter((member) => member[0] === name).map((member) => member[1]);
+  }
+}
+
+/** Options of {@link parseJson}. */
+export interface ParseJsonOptions {
+  /** How deep arrays and objects may be nested. Default {@link JSON_MAX_DEPTH}. */
+  readonly maxDepth?: number;
+  /** Absolute offset in the input of the text's first byte, for errors. Default 0. */
+  readonly offset?: number;
+}
+
+/**
+ * Parses a JSON text. Fails with `bad-json`, or with `limit-exceeded` where it is nested too deeply. It does not recurse, so that no
+ * text can exhaust the stack.
+ */
+export function parseJson(text: string, options: ParseJsonOptions = {}): JsonValue {
+  return new JsonParser(text, options).parse();
+}
+
+const TAB = 0x09, LINE_FEED = 0x0a, CARRIAGE_RETURN = 0x0d, SPACE = 0x20;
+const QUOTE = 0x22, COMMA = 0x2c, MINUS = 0x2d, DIGIT_0 = 0x30, DIGIT_9 = 0x39, COLON = 0x3a;
+const BRACKET_OPEN = 0x5b, BACKSLASH = 0x5c, BRACKET_CLOSE = 0x5d;
+const BRACE_OPEN = 0x7b, BRACE_CLOSE = 0x7d;
+
+const WORDS: readonly (readonly [string, JsonValue])[] = [
+  ["true", true],
+  ["false", false],
+  ["null", null],
+  ["NaN", new JsonNumber("NaN")],
+  ["Infinity", new JsonNumber("Infinity")],
+  ["-Infinity", new JsonNumber("-Infinity")],
+];
+
+const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
+  '"': '"',
+  "\\": "\\",
+  "/": "/",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+};
+
+/** An array or object that is not complete yet; exactly one of `members` and `items` is there. */
+interface JsonFrame {
+  readonly members: JsonMember[] | undefined;
+  readonly items: JsonValue[] | undefined;
+  readonly outer: JsonFrame | undefined;
+  readonly depth: number;
+  /** Name of the member whose value comes next. */
+  name: string;
+}
+
+class JsonParser {
+  readonly text: string;
+  readonly maxDepth: number;
+  readonly offset: number;
+  readonly number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?/y;
+  at = 0;
+
+  constructor(text: string, options: ParseJsonOptions) {
+    this.text = text;
+    this.maxDepth = options.maxDepth ?? JSON_MAX_DEPTH;
+    this.offset = options.offset ?? 0;
+  }
+
+  parse(): JsonValue {
+    let frame: JsonFrame | undefined;
+    let code = this.skipSpace();
+    for (;;) {
+      let value: JsonValue;
+      if (code === BRACE_OPEN || code === BRACKET_OPEN) {
+        frame = this.open(code, frame);
+        code = this.skipSpace();
+        if (code !== (frame.members === undefined ? BRACKET_CLOSE : BRACE_CLOSE)) {
+          if (frame.members !== undefined) code = this.memberName(frame);
+          continue;
+        }
+        this.at++;
+        value = frame.items ?? new JsonObject(frame.members ?? []);
+        frame = frame.outer;
+      } else {
+        value = this.scalar(code);
+      }
+      // The value is complete, and with it perhaps what is around it.
+      for (;;) {
+        code = this.skipSpace();
+        if (frame === undefined) return this.finish(value);
+        if (frame.items !== undefined) frame.items.push(value);
+        else frame.members!.push([frame.name, value]);
+        if (code === COMMA) break;
+        const close: number = frame.items === undefined ? BRACE_CLOSE : BRACKET_CLOSE;
+        if (code !== close) throw this.error(`"," or "${String.fromCharCode(close)}"`);
+        this.at++;
+        value = frame.items ?? new JsonObject(frame.members!);
+        frame = frame.outer;
+      }
+      this.at++;
+      code = this.skipSpace();
+      if (frame.members !== undefined) code = this.memberName(frame);
+    }
+  }
+
+  /** Moves to the next character that is not white space and returns its code; NaN at the end. */
+  skipSpace(): number {
+    for (;; this.at++) {
+      const code = this.text.charCodeAt(this.at);
+      if (
+        code !== SPACE && code !== LINE_FEED && code !== CARRIAGE_RETURN && code !== TAB
+      ) return code;
+    }
+  }
+
+  open(code: number, outer: JsonFrame | undefined): JsonFrame {
+    const depth = (outer?.depth ?? 0) + 1;
+    if (depth > this.maxDepth) {
+      throw this.error(`at most ${this.maxDepth} levels`, "limit-exceeded", "nested too deeply");
+    }
+    this.at++;
+    return code === BRACE_OPEN
+      ? { members: [], items: undefined, outer, depth, name: "" }
+      : { members: undefined, items: [], outer, depth, name: "" };
+  }
+
+  /** Reads a member's name and the colon behind it, and returns the code of the value's first character. */
+  memberName(frame: JsonFrame): number {
+    if (this.text.charCodeAt(this.at) !== QUOTE) throw this.error("a member name in quotes");
+    frame.name = this.string();
+    if (this.skipSpace() !== COLON) throw this.error('":"');
+    this.at++;
+    return this.skipSpace();
+  }
+
+  scalar(code: number): JsonValue {
+    if (code === QUOTE) return this.string();
+    if (code === MINUS || (code >= DIGIT_0 && code <= DIGIT_9)) {
+      this.number.lastIndex = this.at;
+      if (this.number.test(this.text)) {
+        const start = this.at;
+        this.at = this.number.lastIndex;
+        return new JsonNumber(this.text.slice(start, this.at));
+      }
+    }
+    for (const [word, value] of WORDS) {
+      if (this.text.startsWith(word, this.at)) {
+        this.at += word.length;
+        return value;
+      }
+    }
+    throw this.error("a value");
+  }
+
+  string(): string {
+    const text = this.text;
+    const start = this.at + 1;
+    let at = start;
+    let code = text.charCodeAt(at);
+    while (code !== QUOTE && code !== BACKSLASH && code >= SPACE) code = text.charCodeAt(++at);
+    this.at = at;
+    if (code !== QUOTE) return this.stringWithEscapes(start);
+    this.at++;
+    return text.slice(start, at);
+  }
+
+  /** The rest of a string that began at `start`, from the first character on that is not plain. */
+  stringWithEscapes(start: number): string {
+    const text = this.text;
+    const parts: string[] = [];
+    let from = start;
+    for (;;) {
+      const code = text.charCodeAt(this.at);
+      if (code === QUOTE || code === BACKSLASH) {
+        parts.push(text.slice(from, this.at));
+        if (code === QUOTE) break;
+        parts.push(this.escape());
+        from = this.at;
+      } else if (code >= SPACE) {
+        this.at++;
+      } else {
+        throw this.error("a character of a string or its closing quote");
+      }
+    }
+    this.at++;
+    return parts.join("");
+  }
+
+  escape(): string {
+    const letter = this.text.charAt(this.at + 1);
+    if (letter === "u") {
+      const digits = this.text.slice(this.at + 2, this.at + 6);
+      if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw this.error("four hexadecimal digits behind \\u");
+      this.at += 6;
+      return String.fromCharCode(parseInt(digits, 16));
+    }
+    const character = Object.hasOwn(SIMPLE_ESCAPES, letter) ? SIMPLE_ESCAPES[letter] : undefined;
+    if (character === undefined) throw this.error('an escape: one of "\\/bfnrtu behind \\');
+    this.at += 2;
+    return character;
+  }
+
+  finish(value: JsonValue): JsonValue {
+    if (this.at < this.text.length) throw this.error("the end");
+    return value;
+  }
+
+  error(
+    expected: string,
+    code: FormatErrorCode = "bad-json",
+    reason = "wrong character",
+  ): FormatError {
+    // The offset counts bytes, and the text's characters may be longer than one.
+    const offset = this.offset + encodeText(this.text.slice(0, this.at)).length;
+    const rest = this.text.slice(this.at, this.at + 12);
+    if (rest === "" && code === "bad-json") reason = "it ends too early";
+    const found = rest === "" ? "the end" : quoteText(rest);
+    return new FormatError(code, `Cannot decode JSON: ${reason}`, { offset, expected, found });
+  }
+}
+
+/**
+ * Prints a value character for character as Python's `json.dumps(value, indent=indent)` does: ASCII only, and one member a name:
+ * the last value at the first one's place. An `indent` of `null` prints all in one line, which is how QEMU writes its
+ * descriptions.
+ */
+export function printPythonJson(value: JsonValue, indent: number | null = 4): string {
+  return new JsonPrinter(indent).print(value);
+}
+
+/** An array (without names) or object that is being printed. */
+interface PrintFrame {
+  readonly names: readonly string[] | undefined;
+  readonly values: readonly JsonValue[];
+  next: number;
+}
+
+class JsonPrinter {
+  readonly indent: number | null;
+  readonly comma: string;
+  readonly parts: string[] = [];
+  readonly stack: PrintFrame[] = [];
+
+  constructor(indent: number | null) {
+    this.indent = indent;
+    this.comma = indent === null ? ", " : ",";
+  }
+
+  print(value: JsonValue): string {
+    this.value(value);
+    for (;;) {
+      const frame = this.stack.at(-1);
+      if (frame === undefined) return this.parts.join("");
+      if (frame.next === frame.values.length) {
+        this.stack.pop();
+        this.parts.push(this.lineBreak(), frame.names === undefined ? "]" : "}");
+        continue;
+      }
+      if (frame.next > 0) this.parts.push(this.comma);
+      this.parts.push(this.lineBreak());
+      if (frame.names !== undefined) {
+        this.parts.push(quoteJsonAscii(frame.names[frame.next]!), ": ");
+      }
+      this.value(frame.values[frame.next++]!);
+    }
+  }
+
+  /** A line break and the indentation of what is directly inside the arrays and objects on the stack. */
+  lineBreak(): string {
+    return this.indent === null ? "" : "\n" + " ".repeat(this.indent * this.stack.length);
+  }
+
+  /** Prints a scalar or an empty array or object; puts others on the stack. */
+  value(value: JsonValue): void {
+    if (value === null || typeof value === "boolean") {
+      this.parts.push(String(value));
+    } else if (typeof value === "string") {
+      this.parts.push(quoteJsonAscii(value));
+    } else if (value instanceof JsonNumber) {
+      this.parts.push(pythonNumber(value.text));
+    } else if (value instanceof JsonObject) {
+      const unique = new Map(value.members);
+      const frame = { names: [...unique.keys()], values: [...unique.values()], next: 0 };
+      this.open(frame, "{", "{}");
+    } else {
+      this.open({ names: undefined, values: value, next: 0 }, "[", "[]");
+    }
+  }
+
+  open(frame: PrintFrame, bracket: string, empty: string): void {
+    this.parts.push(frame.values.length === 0 ? empty : bracket);
+    if (frame.values.length > 0) this.stack.push(frame);
+  }
+}
+
+/** The text that Python prints for a number that it read from `text`. */
+function pythonNumber(text: string): string {
+  if (/^-?[0-9]+$/.test(text)) return text === "-0" ? "0" : text;
+  const value = Number(text);
+  if (!Number.isFinite(value)) return String(value);
+  // Both languages print the shortest digits that give the number back, but change to exponents at different sizes:
+  // JavaScript prints 1e-6..1e21 without, Python 1e-4..1e16.
+  const [digits = "", power = ""] = value.toExponential().split("e");
+  const exponent = Number(power);
+  if (exponent < -4 || exponent >= 16) {
+    const size = Math.abs(exponent).toString().padStart(2, "0");
+    return `${digits}e${exponent < 0 ? "-" : "+"}${size}`;
+  }
+  if (Object.is(value, -0)) return "-0.0";
+  return Number.isInteger(value) ? `${value}.0` : String(value);
+}
+
+const ASCII_ESCAPES: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  "\\": "\\\\",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+};
+
+/** A string as a JSON literal of ASCII characters only, as Python prints it: also U+007F is escaped. */
+export function quoteJsonAscii(text: string): string {
+  if (/^[ !#-[\]-~]*$/.test(text)) return `"${text}"`;
+  const escaped = text.replace(
+    /[^ !#-[\]-~]/g,
+    (unit) => ASCII_ESCAPES[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return `"${escaped}"`;
+}
