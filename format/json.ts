@@ -129,6 +129,8 @@ class JsonParser {
   readonly maxDepth: number;
   readonly offset: number;
   readonly number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?/y;
+  // deno-lint-ignore no-control-regex -- a string must not contain them
+  readonly plain = /[^"\\\u0000-\u001f]*/y;
   at = 0;
 
   constructor(text: string, options: ParseJsonOptions) {
@@ -224,15 +226,13 @@ class JsonParser {
   }
 
   string(): string {
-    const text = this.text;
+    // Long runs of plain characters are left to the regular expression, which is fast from the first call on.
     const start = this.at + 1;
-    let at = start;
-    let code = text.charCodeAt(at);
-    while (code !== QUOTE && code !== BACKSLASH && code >= SPACE) code = text.charCodeAt(++at);
-    this.at = at;
-    if (code !== QUOTE) return this.stringWithEscapes(start);
-    this.at++;
-    return text.slice(start, at);
+    this.plain.lastIndex = start;
+    this.plain.test(this.text);
+    this.at = this.plain.lastIndex;
+    if (this.text.charCodeAt(this.at) !== QUOTE) return this.stringWithEscapes(start);
+    return this.text.slice(start, this.at++);
   }
 
   /** The rest of a string that began at `start`, from the first character on that is not plain. */

@@ -54,7 +54,8 @@ export class ByteReader {
   /** Index in `buffer` behind the last byte that may be read: the last one there, or the limit. */
   tail = 0;
 
-  #view: DataView;
+  /** The same bytes as `buffer`, for integers at any index. */
+  view: DataView;
   /** Absolute offset of `buffer[0]`. */
   #base: number;
   #end: number;
@@ -66,7 +67,7 @@ export class ByteReader {
     this.source = source;
     this.path = [...(options.path ?? [])];
     this.buffer = new Uint8Array(options.blockBytes ?? READER_BLOCK_BYTES);
-    this.#view = new DataView(this.buffer.buffer);
+    this.view = new DataView(this.buffer.buffer);
     this.#base = options.offset ?? 0;
     this.#end = options.end ?? Number.MAX_SAFE_INTEGER;
   }
@@ -145,7 +146,7 @@ export class ByteReader {
       const grown = new Uint8Array(2 ** Math.ceil(Math.log2(count)));
       grown.set(rest);
       this.buffer = grown;
-      this.#view = new DataView(grown.buffer);
+      this.view = new DataView(grown.buffer);
     } else {
       this.buffer.set(rest, 0);
     }
@@ -198,35 +199,35 @@ export class ByteReader {
   u16(what: string): number {
     this.need(2, what);
     this.head += 2;
-    return this.#view.getUint16(this.head - 2);
+    return this.view.getUint16(this.head - 2);
   }
 
   /** Reads an unsigned 32-bit big-endian integer. */
   u32(what: string): number {
     this.need(4, what);
     this.head += 4;
-    return this.#view.getUint32(this.head - 4);
+    return this.view.getUint32(this.head - 4);
   }
 
   /** Reads an unsigned 64-bit big-endian integer that must be at most 2^53 - 1: an offset, a length, an address. */
   u64(what: string): number {
     this.need(8, what);
-    const high = this.#view.getUint32(this.head);
+    const high = this.view.getUint32(this.head);
     if (high > 0x1fffff) {
       throw this.error("out-of-range", `Cannot decode ${what}: the number is above 2^53 - 1`, {
         expected: "at most 0x1fffffffffffff",
-        found: `0x${this.#view.getBigUint64(this.head).toString(16)}`,
+        found: `0x${this.view.getBigUint64(this.head).toString(16)}`,
       });
     }
     this.head += 8;
-    return high * 0x100000000 + this.#view.getUint32(this.head - 4);
+    return high * 0x100000000 + this.view.getUint32(this.head - 4);
   }
 
   /** Reads an unsigned 64-bit big-endian integer of any value: a register, a counter. */
   bigU64(what: string): bigint {
     this.need(8, what);
     this.head += 8;
-    return this.#view.getBigUint64(this.head - 8);
+    return this.view.getBigUint64(this.head - 8);
   }
 
   /** Reads `count` bytes into an array of their own; memory grows only with bytes that really arrive. */

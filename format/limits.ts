@@ -1,0 +1,32 @@
+/**
+ * Ceilings on what an input may ask for. Each is far above anything real; reaching one is a `limit-exceeded` error that
+ * names it.
+ *
+ * @module
+ */
+
+/** Ceilings on what an input may ask for. */
+export interface Limits {
+  /** RAM blocks in one stream; real streams have at most some dozens. */
+  readonly ramBlocks: number;
+  /** Different sections (START and FULL) in one stream. */
+  readonly sections: number;
+  /** PACKAGED streams inside each other; real streams have one. */
+  readonly packageDepth: number;
+  /** Bytes of the vmdescription. */
+  readonly vmdescriptionBytes: number;
+  /** Bytes searched behind the RAM for a description or a footer, and bytes of one device section. */
+  readonly deviceStateBytes: number;
+  /** Elements (fields and array elements) that the decoding of one device section may visit. */
+  readonly deviceElements: number;
+}
+
+/** The ceilings in force where nothing else is asked for. */
+export const DEFAULT_LIMITS: Limits = {
+  ramBlocks: 65536,
+  sections: 1_000_000,
+  packageDepth: 4,
+  vmdescriptionBytes: 256 * 1024 * 1024,
+  deviceStateBytes: 1024 * 1024 * 1024,
+  deviceElements: 1 << 24,
+};

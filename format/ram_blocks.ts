@@ -1,0 +1,229 @@
+/**
+ * The RAM block list behind a MEM_SIZE word.
+ *
+ * ```text
+ * word: total | 0x04, total = sum of all used lengths; then, until the lengths sum up to it:
+ *   counted string  name
+ *   be64            used_length
+ *   be64            page size of the memory behind the block: with postcopy, where it isn't the usual one
+ *   be64            guest-physical address: with x-ignore-shared
+ *   28 bytes        mapped-ram header, after which the position jumps over bitmap and pages: with mapped-ram
+ * ```
+ *
+ * @module
+ */
+
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import {
+  bitmapBytes,
+  checkMappedRamPlacement,
+  decodeMappedRamHeader,
+  encodeMappedRamHeader,
+  isElsewhere,
+  type MappedRamHeader,
+} from "./mapped_ram.ts";
+import { PAGE_BYTES_RANGE, type RamBlock } from "./ram.ts";
+import type { ByteReader } from "./reader.ts";
+import { hex, quoteText } from "./text.ts";
+import type { ByteWriter } from "./writer.ts";
+
+/** What the stream has said so far that decides which fields an entry has. */
+export interface BlockListForm {
+  /** The capability x-ignore-shared: entries carry a guest-physical address. */
+  readonly ignoreShared: boolean;
+  /** The capability mapped-ram: entries carry a mapped-ram header. */
+  readonly mappedRam: boolean;
+  /** From POSTCOPY_ADVISE: the page sizes of all blocks, combined by or. Entries may carry a page size. */
+  readonly pageSizeSummary?: number;
+  /** Target page size in bytes, where it is known already. */
+  readonly pageBytes?: number;
+}
+
+/** Called with the bitmap of each block of a mapped-ram list, if given: the bytes are the callee's to keep. */
+export type BitmapVisitor = (block: RamBlock, bitmap: Uint8Array) => void;
+
+/** Decodes the entries of a block list whose lengths sum up to `totalBytes`. */
+export function decodeBlockList(
+  reader: ByteReader,
+  totalBytes: number,
+  form: BlockListForm,
+  onBitmap?: BitmapVisitor,
+  limits: Limits = DEFAULT_LIMITS,
+): RamBlock[] {
+  const blocks: RamBlock[] = [];
+  const names = new Set<string>();
+  let remaining = totalBytes;
+  let pageBytes = form.pageBytes;
+  while (remaining > 0) {
+    if (blocks.length === limits.ramBlocks) {
+      throw reader.error("limit-exceeded", "Cannot decode block list: too many RAM blocks", {
+        expected: `at most ${limits.ramBlocks}`,
+      });
+    }
+    const block = decodeEntry(reader, blocks.length, remaining, { ...form, pageBytes });
+    if (names.has(block.name)) {
+      throw reader.error("bad-ram-block", "Cannot decode block list: a block stands twice", {
+        offset: block.entryOffset,
+        found: quoteText(block.name),
+      });
+    }
+    pageBytes ??= block.mapped?.pageBytes;
+    names.add(block.name);
+    blocks.push(block);
+    remaining -= block.usedLengthBytes;
+    if (block.mapped !== undefined) skipAreas(reader, block, block.mapped, onBitmap);
+  }
+  return blocks;
+}
+
+interface EntryForm extends Omit<BlockListForm, "pageBytes"> {
+  readonly pageBytes: number | undefined;
+}
+
+function decodeEntry(
+  reader: ByteReader,
+  index: number,
+  remaining: number,
+  form: EntryForm,
+): RamBlock {
+  const entryOffset = reader.offset;
+  const name = reader.countedString("RAM block name");
+  const usedLengthBytes = decodeUsedLength(reader, name, remaining, form.pageBytes);
+  const hostPageBytes = decodeHostPage(reader, form.pageSizeSummary);
+  const guestAddress = form.ignoreShared ? reader.u64("RAM block guest address") : undefined;
+  const mapped = form.mappedRam
+    ? decodeMapped(reader, name, usedLengthBytes, form)
+    : undefined;
+  return {
+    name,
+    index,
+    usedLengthBytes,
+    entryOffset,
+    entryBytes: reader.offset - entryOffset,
+    ...(hostPageBytes === undefined ? {} : { hostPageBytes }),
+    ...(guestAddress === undefined ? {} : { guestAddress }),
+    ...(mapped === undefined ? {} : { mapped }),
+  };
+}
+
+function decodeUsedLength(
+  reader: ByteReader,
+  name: string,
+  remaining: number,
+  pageBytes: number | undefined,
+): number {
+  const offset = reader.offset;
+  const length = reader.u64("RAM block used_length");
+  const unit = pageBytes ?? PAGE_BYTES_RANGE.min;
+  if (name === "" || length === 0 || length % unit !== 0 || length > remaining) {
+    throw reader.error("bad-ram-block", `Cannot decode block list: entry ${quoteText(name)}`, {
+      offset,
+      expected: `a name, and a used length of 1..${hex(remaining)} that is a multiple of ${unit}`,
+      found: hex(length),
+    });
+  }
+  return length;
+}
+
+/**
+ * The optional page size says nothing of its own presence. It is there for blocks on huge pages only; its value is
+ * then one of the sizes that POSTCOPY_ADVISE announced. What else may stand here (the length of a name, a RAM word)
+ * never has such a value.
+ */
+function decodeHostPage(reader: ByteReader, summary: number | undefined): number | undefined {
+  if (summary === undefined || reader.fill(8) < 8) return undefined;
+  const high = reader.view.getUint32(reader.head);
+  const low = reader.view.getUint32(reader.head + 4);
+  const value = high * 0x100000000 + low;
+  const isPowerOfTwo = value > 0 && Number.isInteger(Math.log2(value));
+  const announced = Math.floor(summary / value) % 2 === 1;
+  if (!isPowerOfTwo || value < PAGE_BYTES_RANGE.min || !announced) return undefined;
+  reader.head += 8;
+  return value;
+}
+
+function decodeMapped(
+  reader: ByteReader,
+  name: string,
+  usedLengthBytes: number,
+  form: EntryForm,
+): MappedRamHeader {
+  const offset = reader.offset;
+  const header = decodeMappedRamHeader(reader);
+  const { pageBytes } = header;
+  const isPageSize = pageBytes >= PAGE_BYTES_RANGE.min && pageBytes <= PAGE_BYTES_RANGE.max &&
+    Number.isInteger(Math.log2(pageBytes)) && usedLengthBytes % pageBytes === 0;
+  if (!isPageSize || (form.pageBytes !== undefined && form.pageBytes !== pageBytes)) {
+    throw reader.error("bad-page-size", `Cannot decode mapped-ram header of ${quoteText(name)}`, {
+      offset: offset + 4,
+      expected: form.pageBytes === undefined ? "a target page size" : String(form.pageBytes),
+      found: String(pageBytes),
+    });
+  }
+  if (!(form.ignoreShared && isElsewhere(header))) {
+    checkMappedRamPlacement(reader, header, usedLengthBytes);
+  }
+  return header;
+}
+
+function skipAreas(
+  reader: ByteReader,
+  block: RamBlock,
+  header: MappedRamHeader,
+  onBitmap: BitmapVisitor | undefined,
+): void {
+  if (isElsewhere(header)) return;
+  reader.skip(header.bitmapOffset - reader.offset, "hole before the bitmap");
+  const bytes = bitmapBytes(block.usedLengthBytes / header.pageBytes);
+  if (onBitmap === undefined) reader.skip(bytes, "bitmap");
+  else onBitmap(block, reader.bytes(bytes, `bitmap of ${quoteText(block.name)}`));
+  const pagesEnd = header.pagesOffset + block.usedLengthBytes;
+  reader.skip(pagesEnd - reader.offset, `pages of ${quoteText(block.name)}`);
+}
+
+/** Encodes one entry of a block list; which optional fields it has is said by the block itself. */
+export function encodeBlockEntry(writer: ByteWriter, block: RamBlock): void {
+  writer.countedString(block.name, "RAM block name");
+  writer.u64(block.usedLengthBytes, "RAM block used_length");
+  if (block.hostPageBytes !== undefined) writer.u64(block.hostPageBytes, "RAM block page size");
+  if (block.guestAddress !== undefined) writer.u64(block.guestAddress, "RAM block guest address");
+  if (block.mapped !== undefined) encodeMappedRamHeader(writer, block.mapped);
+}
+
+/** A range of a mapped-ram section that is not part of its sequential payload. */
+export interface MappedRamArea {
+  /** What stands there. */
+  readonly kind: "bitmap" | "hole" | "pages";
+  /** The block it belongs to. */
+  readonly block: RamBlock;
+  /** Absolute offset. */
+  readonly offset: number;
+  /** Bytes; never 0. */
+  readonly lengthBytes: number;
+}
+
+/** The areas behind a block's entry, in file order and without gaps. */
+export function mappedRamAreas(block: RamBlock): MappedRamArea[] {
+  const header = block.mapped;
+  if (header === undefined || isElsewhere(header)) return [];
+  const entryEnd = block.entryOffset + block.entryBytes;
+  const bitmapEnd = header.bitmapOffset + bitmapBytes(block.usedLengthBytes / header.pageBytes);
+  const pagesEnd = header.pagesOffset + block.usedLengthBytes;
+  const areas: MappedRamArea[] = [
+    area("hole", block, entryEnd, header.bitmapOffset),
+    area("bitmap", block, header.bitmapOffset, bitmapEnd),
+    area("hole", block, bitmapEnd, header.pagesOffset),
+    area("pages", block, header.pagesOffset, pagesEnd),
+  ];
+  return areas.filter((each) => each.lengthBytes > 0);
+}
+
+function area(
+  kind: MappedRamArea["kind"],
+  block: RamBlock,
+  offset: number,
+  end: number,
+): MappedRamArea {
+  return { kind, block, offset, lengthBytes: end - offset };
+}
+
