@@ -103,16 +103,8 @@ const WORDS: readonly (readonly [string, JsonValue])[] = [
   ["-Infinity", new JsonNumber("-Infinity")],
 ];
 
-const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
-  '"': '"',
-  "\\": "\\",
-  "/": "/",
-  b: "\b",
-  f: "\f",
-  n: "\n",
-  r: "\r",
-  t: "\t",
-};
+/** The letters behind a backslash, and at the same index what they stand for. */
+const ESCAPE_LETTERS = '"\\/bfnrt', ESCAPE_MEANINGS = '"\\/\b\f\n\r\t';
 
 /** An array or object that is not complete yet; exactly one of `members` and `items` is there. */
 interface JsonFrame {
@@ -265,10 +257,10 @@ class JsonParser {
       this.at += 6;
       return String.fromCharCode(parseInt(digits, 16));
     }
-    const character = Object.hasOwn(SIMPLE_ESCAPES, letter) ? SIMPLE_ESCAPES[letter] : undefined;
-    if (character === undefined) throw this.error('an escape: one of "\\/bfnrtu behind \\');
+    const index = letter === "" ? -1 : ESCAPE_LETTERS.indexOf(letter);
+    if (index < 0) throw this.error('one of "\\/bfnrtu behind the backslash');
     this.at += 2;
-    return character;
+    return ESCAPE_MEANINGS.charAt(index);
   }
 
   finish(value: JsonValue): JsonValue {
@@ -309,8 +301,10 @@ interface PrintFrame {
 class JsonPrinter {
   readonly indent: number | null;
   readonly comma: string;
-  readonly parts: string[] = [];
   readonly stack: PrintFrame[] = [];
+  readonly lineBreaks: string[] = [];
+  readonly names: Map<string, string> = new Map();
+  text = "";
 
   constructor(indent: number | null) {
     this.indent = indent;
@@ -319,36 +313,42 @@ class JsonPrinter {
 
   print(value: JsonValue): string {
     this.value(value);
-    for (;;) {
-      const frame = this.stack.at(-1);
-      if (frame === undefined) return this.parts.join("");
-      if (frame.next === frame.values.length) {
+    for (let frame = this.stack.at(-1); frame !== undefined; frame = this.stack.at(-1)) {
+      const at = frame.next++;
+      if (at === frame.values.length) {
         this.stack.pop();
-        this.parts.push(this.lineBreak(), frame.names === undefined ? "]" : "}");
+        this.text += this.lineBreak() + (frame.names === undefined ? "]" : "}");
         continue;
       }
-      if (frame.next > 0) this.parts.push(this.comma);
-      this.parts.push(this.lineBreak());
-      if (frame.names !== undefined) {
-        this.parts.push(quoteJsonAscii(frame.names[frame.next]!), ": ");
-      }
-      this.value(frame.values[frame.next++]!);
+      if (at > 0) this.text += this.comma;
+      this.text += this.lineBreak();
+      if (frame.names !== undefined) this.text += this.name(frame.names[at]!);
+      this.value(frame.values[at]!);
     }
+    return this.text;
   }
 
   /** A line break and the indentation of what is directly inside the arrays and objects on the stack. */
   lineBreak(): string {
-    return this.indent === null ? "" : "\n" + " ".repeat(this.indent * this.stack.length);
+    if (this.indent === null) return "";
+    return this.lineBreaks[this.stack.length] ??= "\n" +
+      " ".repeat(this.indent * this.stack.length);
+  }
+
+  name(name: string): string {
+    let quoted = this.names.get(name);
+    if (quoted === undefined) this.names.set(name, quoted = `${quoteJsonAscii(name)}: `);
+    return quoted;
   }
 
   /** Prints a scalar or an empty array or object; puts others on the stack. */
   value(value: JsonValue): void {
     if (value === null || typeof value === "boolean") {
-      this.parts.push(String(value));
+      this.text += String(value);
     } else if (typeof value === "string") {
-      this.parts.push(quoteJsonAscii(value));
+      this.text += quoteJsonAscii(value);
     } else if (value instanceof JsonNumber) {
-      this.parts.push(pythonNumber(value.text));
+      this.text += pythonNumber(value.text);
     } else if (value instanceof JsonObject) {
       const unique = new Map(value.members);
       const frame = { names: [...unique.keys()], values: [...unique.values()], next: 0 };
@@ -359,7 +359,7 @@ class JsonPrinter {
   }
 
   open(frame: PrintFrame, bracket: string, empty: string): void {
-    this.parts.push(frame.values.length === 0 ? empty : bracket);
+    this.text += frame.values.length === 0 ? empty : bracket;
     if (frame.values.length > 0) this.stack.push(frame);
   }
 }
@@ -381,22 +381,14 @@ function pythonNumber(text: string): string {
   return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
-const ASCII_ESCAPES: Readonly<Record<string, string>> = {
-  '"': '\\"',
-  "\\": "\\\\",
-  "\b": "\\b",
-  "\f": "\\f",
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-};
-
 /** A string as a JSON literal of ASCII characters only, as Python prints it: also U+007F is escaped. */
 export function quoteJsonAscii(text: string): string {
   if (/^[ !#-[\]-~]*$/.test(text)) return `"${text}"`;
-  const escaped = text.replace(
-    /[^ !#-[\]-~]/g,
-    (unit) => ASCII_ESCAPES[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-  return `"${escaped}"`;
+  return `"${text.replace(/[^ !#-[\]-~]/g, escapeAscii)}"`;
+}
+
+function escapeAscii(unit: string): string {
+  const index = ESCAPE_MEANINGS.indexOf(unit);
+  if (index >= 0) return `\\${ESCAPE_LETTERS.charAt(index)}`;
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
