@@ -14,14 +14,15 @@ export type Series = "7.2" | "10.0" | "11.1";
 /**
  * Where the stream goes:
  *
- * | value   | target                                                          |
- * |---------|-----------------------------------------------------------------|
- * | `file`  | `file:` target, QEMU 8.2 and later                              |
- * | `exec`  | a pipe into a shell command                                     |
- * | `sink`  | unix sockets of a recorder that never answers                   |
- * | `proxy` | unix sockets to a second QEMU, through a recorder               |
+ * | value      | target                                                       |
+ * |------------|--------------------------------------------------------------|
+ * | `file`     | `file:` target, QEMU 8.2 and later                           |
+ * | `exec`     | a pipe into a shell command                                  |
+ * | `lateExec` | the same, but the command starts to read a second later      |
+ * | `sink`     | unix sockets of a recorder that never answers                |
+ * | `proxy`    | unix sockets to a second QEMU, through a recorder            |
  */
-export type Transport = "file" | "exec" | "sink" | "proxy";
+export type Transport = "file" | "exec" | "lateExec" | "sink" | "proxy";
 
 /** One case to make. */
 export interface CaseSpec {
@@ -40,6 +41,8 @@ export interface CaseSpec {
   readonly capabilities?: readonly string[];
   readonly parameters?: JsonObject;
   readonly migrateArguments?: JsonObject;
+  /** Whether the destination of a `proxy` runs its guest when it has it. */
+  readonly destinationRuns?: true;
   /** Keep the stream as `<name>.mig`, not compressed. */
   readonly plain?: true;
   /** Runs before the guest is started. */
@@ -54,8 +57,17 @@ export interface CaseSpec {
   readonly ignoredBlocks?: readonly string[];
 }
 
-/** Parameters so slow that a live migration never converges by itself. */
-export const SLOW: JsonObject = { "max-bandwidth": 400_000, "downtime-limit": 1 };
+/**
+ * Parameters so slow that a live migration does not converge by itself. QEMU sleeps whenever a tenth
+ * of the bandwidth has been used, and the guest makes pages dirty meanwhile; so one round must need
+ * more than a tenth.
+ */
+export const SLOW: JsonObject = slow(150_000);
+
+/** Like {@linkcode SLOW}, with another bandwidth, for rounds that need fewer bytes. */
+export function slow(bytesPerSecond: number): JsonObject {
+  return { "max-bandwidth": bytesPerSecond, "downtime-limit": 1 };
+}
 
 /** Parameters that let it converge at once. */
 export const FAST: JsonObject = { "max-bandwidth": 1_000_000_000, "downtime-limit": 2000 };
@@ -68,18 +80,17 @@ export async function severalRounds(vm: Qemu): Promise<void> {
   await vm.qmp("migrate-set-parameters", FAST);
 }
 
-/** Switches a slow live migration to postcopy after its first round. */
+/** Switches a slow live migration to postcopy before all pages were sent once. */
 export async function switchToPostcopy(vm: Qemu): Promise<void> {
-  await vm.waitMigration((status) => rounds(status) >= 2);
+  await vm.waitMigration((status) => Number(ramOf(status).transferred ?? 0) > 80_000);
   await vm.qmp("migrate-start-postcopy");
 }
 
-/** Makes the guest write while its snapshot is being saved. */
+/** Makes the guest write while its snapshot is being saved, into a pipe that is full by then. */
 export async function writeDuringSnapshot(vm: Qemu): Promise<void> {
   await vm.waitMigration((status) => status.status === "active");
-  await pressKey(vm);
   await delay(200);
-  await vm.qmp("migrate-set-parameters", FAST);
+  await pressKey(vm);
 }
 
 async function pressKey(vm: Qemu): Promise<void> {
@@ -87,5 +98,9 @@ async function pressKey(vm: Qemu): Promise<void> {
 }
 
 function rounds(status: JsonObject): number {
-  return Number((status.ram as JsonObject | undefined)?.["dirty-sync-count"] ?? 0);
+  return Number(ramOf(status)["dirty-sync-count"] ?? 0);
+}
+
+function ramOf(status: JsonObject): JsonObject {
+  return (status.ram ?? {}) as JsonObject;
 }

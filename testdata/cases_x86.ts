@@ -8,6 +8,7 @@ import {
   type CaseSpec,
   severalRounds,
   SLOW,
+  slow,
   switchToPostcopy,
   writeDuringSnapshot,
 } from "./case.ts";
@@ -77,6 +78,7 @@ const classic: CaseSpec[] = [
     name: "pc-xbzrle",
     about: "a running guest with delta-coded pages",
     capabilities: ["xbzrle"],
+    parameters: slow(15_000),
   }),
   x86("halt", {
     name: "pc-offset",
@@ -134,6 +136,7 @@ const classic: CaseSpec[] = [
   x86("wait", {
     name: "pc-background",
     about: "a background snapshot while the guest writes; the truth is what it was before",
+    transport: "lateExec",
     capabilities: ["background-snapshot"],
     during: writeDuringSnapshot,
     truthBefore: true,
@@ -192,14 +195,14 @@ const channels: CaseSpec[] = [
     about: "a running guest over two multifd channels with zlib",
     transport: "sink",
     capabilities: ["multifd"],
-    parameters: { ...SLOW, "multifd-compression": "zlib" },
+    parameters: { ...slow(10_000), "multifd-compression": "zlib" },
   }),
   x86("churn", {
     name: "pc-multifd-zstd",
     about: "a running guest over three multifd channels with zstd",
     transport: "sink",
     capabilities: ["multifd"],
-    parameters: { ...SLOW, "multifd-compression": "zstd", "multifd-channels": 3 },
+    parameters: { ...slow(10_000), "multifd-compression": "zstd", "multifd-channels": 3 },
   }),
   x86("halt", {
     name: "pc-multifd-7.2",
@@ -209,9 +212,11 @@ const channels: CaseSpec[] = [
   }),
   x86("churn", {
     name: "pc-postcopy",
-    about: "a running guest that is switched to postcopy; the destination stays stopped",
+    about: "a running guest that is switched to postcopy and asks for pages at the destination",
     transport: "proxy",
     capabilities: ["postcopy-ram"],
+    parameters: { ...SLOW, "max-postcopy-bandwidth": 150_000 },
+    destinationRuns: true,
     during: switchToPostcopy,
   }),
   x86("churn", {
@@ -219,6 +224,8 @@ const channels: CaseSpec[] = [
     about: "postcopy with a preemption channel",
     transport: "proxy",
     capabilities: ["postcopy-ram", "postcopy-preempt"],
+    parameters: { ...SLOW, "max-postcopy-bandwidth": 150_000 },
+    destinationRuns: true,
     during: switchToPostcopy,
   }),
 ];
@@ -267,17 +274,21 @@ const devices: CaseSpec[] = [
     name: "pc-dirty-bitmaps",
     about: "three dirty bitmaps of a disk and a great many empty sections",
     args: `${PC} -blockdev qcow2,node-name=disk0,file.driver=file,file.filename=disk.qcow2 ` +
-      "-device virtio-blk-pci,drive=disk0,id=vb0",
+      "-device virtio-blk-pci,drive=disk0,id=vb0,share-rw=on",
     capabilities: ["dirty-bitmaps"],
     prepare: async (vm) => {
+      const write = async (range: string) => {
+        const answer = await vm.hmp(`qemu-io disk0 "write ${range}"`);
+        if (answer !== "") throw new Error(`Cannot write to the disk: ${answer}`);
+      };
       const add = async (name: string, granularity: number, more: Record<string, boolean>) => {
         await vm.qmp("block-dirty-bitmap-add", { node: "disk0", name, granularity, ...more });
       };
       await add("fine", 512, { persistent: true });
       await add("coarse", 65536, {});
-      await vm.hmp('qemu-io disk0 "write 64k 128k"');
+      await write("64k 128k");
       await add("idle", 4096, { persistent: true, disabled: true });
-      await vm.hmp('qemu-io disk0 "write 1023k 512"');
+      await write("1023k 512");
     },
     extraTruth: async (vm) => ({ dirtyBitmaps: await readDirtyBitmaps(vm) }),
   }),
@@ -285,7 +296,7 @@ const devices: CaseSpec[] = [
 
 const old: CaseSpec[] = [
   x86("halt", { name: "pc-7.2", about: "a PC of QEMU 7.2", series: "7.2", transport: "exec" }),
-  x86("churn", {
+  x86("halt", {
     name: "pc-compress-7.2",
     about: "pages compressed one by one with zlib (capability compress)",
     series: "7.2",
@@ -321,7 +332,7 @@ const old: CaseSpec[] = [
   x86("halt", { name: "pc-11.1", about: "a PC of QEMU 11.1", series: "11.1" }),
   x86("churn", {
     name: "pc-postcopy-11.1",
-    about: "postcopy of QEMU 11.1",
+    about: "postcopy of QEMU 11.1 to a destination that stays stopped",
     series: "11.1",
     transport: "proxy",
     capabilities: ["postcopy-ram"],

@@ -18,10 +18,11 @@ import type { CaseSpec, Series } from "./case.ts";
 import { TARGET_CASES } from "./cases_targets.ts";
 import { X86_CASES } from "./cases_x86.ts";
 import type { Manifest, StreamFile, TestCase } from "./manifest.ts";
-import { type RecordedFile, runCase } from "./run.ts";
+import { type CaseResult, type RecordedFile, runCase } from "./run.ts";
 import { sha256 } from "./truth.ts";
 
 const CASES = [...X86_CASES, ...TARGET_CASES];
+const ATTEMPTS = 4;
 const HERE = new URL(".", import.meta.url);
 const MANIFEST = new URL("manifest.json", HERE);
 const ABOUT =
@@ -70,7 +71,7 @@ async function make(spec: CaseSpec, binaries: Binaries): Promise<void> {
     console.log(`${spec.name}: left as it is, no QEMU ${spec.series} given`);
     return;
   }
-  const { description, files } = await runCase(spec, await binaryFor(where, spec.target));
+  const { description, files } = await attempt(spec, await binaryFor(where, spec.target));
   if (!description.qemu.startsWith(`${spec.series}.`)) {
     throw new Error(`Needs QEMU ${spec.series}, got ${description.qemu}`);
   }
@@ -78,6 +79,17 @@ async function make(spec: CaseSpec, binaries: Binaries): Promise<void> {
   for (const file of files) stored.push(await store(spec, file));
   await updateManifest({ ...description, files: stored });
   console.log(`${spec.name}: ${stored.map(({ sizeBytes }) => sizeBytes).join(" + ")} bytes`);
+}
+
+/** Plays a case. Live migrations are a race that may be lost, so it has some tries. */
+async function attempt(spec: CaseSpec, binary: string): Promise<CaseResult> {
+  for (let left = ATTEMPTS - 1;; left--) {
+    try {
+      return await runCase(spec, binary);
+    } catch (error) {
+      if (left === 0 || spec.guest !== "live") throw error;
+    }
+  }
 }
 
 /** The binary of a target, next to or in what the user named. */

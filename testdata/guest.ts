@@ -58,14 +58,14 @@ const WAIT = `
 `;
 
 /**
- * Writes for ever: a counter at 0x6000, some words in the pages 0x20000..0x23fff, and the page
+ * Writes for ever: a counter at 0x6000, some words in the pages 0x10000..0x23fff, and the page
  * 0x25000, which is all zero half of the time. A key makes the page 0x24000 zero and the
  * page 0x26000, zero until then, non-zero.
  */
 const CHURN = `
     churn:  66 ff 06 00 60        ; inc dword [0x6000]
             66 a1 00 60           ; mov eax, [0x6000]
-            bb 00 20              ; mov bx, 0x2000
+            bb 00 10              ; mov bx, 0x1000
     page:   8e c3                 ; mov es, bx
             89 c7                 ; mov di, ax
             81 e7 3e 00           ; and di, 0x3e

@@ -51,7 +51,7 @@ export interface RamBlockInfo {
 
 const FINAL_STATES = new Set(["completed", "failed", "cancelled", "colo"]);
 
-/** A running QEMU process with a QMP session on its standard streams. */
+/** A running QEMU process with a QMP session. */
 export class Qemu implements AsyncDisposable {
   readonly pid: number;
   /** The command line, with the plain name of the binary. */
@@ -80,22 +80,26 @@ export class Qemu implements AsyncDisposable {
    */
   static async start(options: QemuOptions): Promise<Qemu> {
     const args = [...COMMON_ARGS, ...options.args];
-    const process = new Deno.Command(options.binary, {
-      args: [...args, "-qmp", "stdio"],
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const stderr = new Response(process.stderr).text();
     const name = options.binary.replace(/^.*\//, "");
+    const folder = await Deno.makeTempDir({ prefix: "qmp-" });
     try {
-      const qmp = await Qmp.open(process.stdout, process.stdin);
-      return new Qemu(process, qmp, stderr, [name, ...args]);
-    } catch (cause) {
-      const words = (await stderr).trim();
-      await process.status;
-      throw new Error(`Cannot start ${name} ${args.join(" ")}: ${words}`, { cause });
+      const path = `${folder}/socket`;
+      using listener = Deno.listen({ transport: "unix", path });
+      const process = new Deno.Command(options.binary, {
+        args: [...args, "-qmp", `unix:${path}`],
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      }).spawn();
+      const stderr = new Response(process.stderr).text();
+      const connection = await Promise.race([listener.accept(), process.status]);
+      if ("success" in connection) {
+        throw new Error(`Cannot start ${name} ${args.join(" ")}: ${(await stderr).trim()}`);
+      }
+      return new Qemu(process, await Qmp.open(connection), stderr, [name, ...args]);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
   }
 
@@ -141,7 +145,7 @@ export class Qemu implements AsyncDisposable {
   /** Polls `query-migrate` until `done` accepts its answer, which is returned. */
   async waitMigration(
     done: (status: JsonObject) => boolean = isFinal,
-    timeoutMs = 60_000,
+    timeoutMs = 120_000,
   ): Promise<JsonObject> {
     const deadline = Date.now() + timeoutMs;
     for (;;) {

@@ -1,5 +1,5 @@
 /**
- * A QMP client over a pair of byte streams: one JSON object a line.
+ * A QMP client over a connection: one JSON object a line.
  *
  * ```text
  * <- {"QMP": {...}}                                  greeting
@@ -21,6 +21,7 @@ export class QmpError extends Error {
 
 /** One QMP session. Commands may overlap; answers are matched by id. */
 export class Qmp {
+  readonly #connection: Deno.Conn;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   readonly #greeting = Promise.withResolvers<void>();
@@ -28,21 +29,16 @@ export class Qmp {
   #lastId = 0;
   #closed = false;
 
-  private constructor(
-    readable: ReadableStream<Uint8Array<ArrayBuffer>>,
-    writable: WritableStream<Uint8Array<ArrayBuffer>>,
-  ) {
-    this.#writer = writable.getWriter();
+  private constructor(connection: Deno.Conn) {
+    this.#connection = connection;
+    this.#writer = connection.writable.getWriter();
     this.#greeting.promise.catch(() => {});
-    this.#loop = this.#readLines(readable);
+    this.#loop = this.#readLines();
   }
 
   /** Opens a session: waits for the greeting and leaves negotiation mode. */
-  static async open(
-    readable: ReadableStream<Uint8Array<ArrayBuffer>>,
-    writable: WritableStream<Uint8Array<ArrayBuffer>>,
-  ): Promise<Qmp> {
-    const session = new Qmp(readable, writable);
+  static async open(connection: Deno.Conn): Promise<Qmp> {
+    const session = new Qmp(connection);
     await session.#greeting.promise;
     await session.execute("qmp_capabilities");
     return session;
@@ -79,22 +75,25 @@ export class Qmp {
     await this.#writer.abort().catch(() => {});
   }
 
-  async #readLines(readable: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+  async #readLines(): Promise<void> {
     let rest = "";
+    let cause: unknown;
     try {
-      for await (const text of readable.pipeThrough(new TextDecoderStream())) {
+      const decoder = new TextDecoderStream();
+      for await (const text of this.#connection.readable.pipeThrough(decoder)) {
         const lines = (rest + text).split("\n");
         rest = lines.pop() ?? "";
         for (const line of lines) {
           if (line.trim() !== "") this.#dispatch(JSON.parse(line));
         }
       }
-    } finally {
-      this.#closed = true;
-      const gone = new QmpError("QEMU closed the monitor");
-      this.#greeting.reject(gone);
-      for (const { reject } of this.#waiting.values()) reject(gone);
+    } catch (error) {
+      cause = error; // a killed QEMU resets the connection
     }
+    this.#closed = true;
+    const gone = new QmpError("QEMU closed the monitor", { cause });
+    this.#greeting.reject(gone);
+    for (const { reject } of this.#waiting.values()) reject(gone);
   }
 
   #dispatch(message: JsonObject): void {

@@ -15,6 +15,13 @@ export interface Recording {
   readonly backward: Uint8Array<ArrayBuffer>;
 }
 
+const CHUNK_BYTES = 0x10000;
+const GONE = [
+  Deno.errors.BrokenPipe,
+  Deno.errors.ConnectionReset,
+  Deno.errors.NotConnected,
+];
+
 type Relay = (connection: Deno.Conn) => Promise<Recording>;
 
 /** Accepts connections on a unix socket and records each of them. */
@@ -55,9 +62,9 @@ class Recorder implements Disposable {
 /** Swallows and records everything. */
 export class Sink extends Recorder {
   constructor(path: string) {
-    super(path, async (connection) => {
-      const forward = await copy(connection.readable);
-      return { forward, backward: new Uint8Array() };
+    super(path, async (source) => {
+      using _ = source;
+      return { forward: await copy(source), backward: new Uint8Array() };
     });
   }
 }
@@ -66,36 +73,35 @@ export class Sink extends Recorder {
 export class Proxy extends Recorder {
   constructor(path: string, target: string) {
     super(path, async (source) => {
-      const destination = await Deno.connect({ transport: "unix", path: target });
+      using _ = source;
+      using destination = await Deno.connect({ transport: "unix", path: target });
       const [forward, backward] = await Promise.all([
-        copy(source.readable, destination.writable),
-        copy(destination.readable, source.writable),
+        copy(source, destination),
+        copy(destination, source),
       ]);
       return { forward, backward };
     });
   }
 }
 
-/** Copies a stream to its end, optionally to a second place as well. */
-async function copy(
-  from: ReadableStream<Uint8Array<ArrayBuffer>>,
-  to?: WritableStream<Uint8Array<ArrayBuffer>>,
-): Promise<Uint8Array<ArrayBuffer>> {
+/** Copies what a peer sends, to its end; `to` gets the bytes and then the end as well. */
+async function copy(from: Deno.Conn, to?: Deno.Conn): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
-  const writer = to?.getWriter();
+  const buffer = new Uint8Array(CHUNK_BYTES);
   try {
-    for await (const chunk of from) {
+    for (;;) {
+      const count = await from.read(buffer);
+      if (count === null) break;
+      const chunk = buffer.slice(0, count);
       chunks.push(chunk);
-      await writer?.write(chunk);
+      for (let done = 0; to !== undefined && done < count;) {
+        done += await to.write(chunk.subarray(done));
+      }
     }
+    await to?.closeWrite();
   } catch (error) {
-    // A peer that has what it wants closes without reading the rest.
-    if (
-      !(error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset)
-    ) {
-      throw error;
-    }
+    // A peer that has what it wants goes away without reading the rest.
+    if (!GONE.some((kind) => error instanceof kind)) throw error;
   }
-  await writer?.close().catch(() => {});
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }

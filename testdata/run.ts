@@ -61,7 +61,7 @@ async function play(spec: CaseSpec, binary: string, cwd: string): Promise<CaseRe
       arch: spec.target,
       guest: spec.guest,
       commandLine: vm.commandLine,
-      transport: spec.transport === "sink" || spec.transport === "proxy" ? "unix" : spec.transport,
+      transport: target.uri.replace(/:.*/, ""),
       streamOffset: spec.streamOffset ?? 0,
       capabilities: spec.capabilities ?? [],
       parameters: spec.parameters ?? {},
@@ -127,9 +127,13 @@ async function openTarget(spec: CaseSpec, binary: string, cwd: string): Promise<
   if (spec.transport === "sink") return sinkTarget(cwd);
   if (spec.transport === "proxy") return await proxyTarget(spec, binary, cwd);
   const offset = spec.streamOffset === undefined ? "" : `,offset=${spec.streamOffset}`;
-  const uri = spec.transport === "file" ? `file:stream.mig${offset}` : "exec:cat > stream.mig";
+  const uris = {
+    file: `file:stream.mig${offset}`,
+    exec: "exec:cat > stream.mig",
+    lateExec: "exec:(sleep 1; cat) > stream.mig",
+  };
   return {
-    uri,
+    uri: uris[spec.transport],
     finish: async () => [{ role: "stream", bytes: await Deno.readFile(`${cwd}/stream.mig`) }],
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -152,6 +156,7 @@ async function proxyTarget(spec: CaseSpec, binary: string, cwd: string): Promise
   const destination = await Qemu.start({ binary, args, cwd });
   const proxy = new Proxy(`${cwd}/source.sock`, `${cwd}/destination.sock`);
   await destination.setCapabilities(spec.capabilities ?? []);
+  if (spec.destinationRuns) await destination.qmp("cont");
   await destination.qmp("migrate-incoming", { uri: "unix:destination.sock" });
   return {
     uri: "unix:source.sock",
