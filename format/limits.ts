@@ -15,8 +15,10 @@ export interface Limits {
   readonly packageDepth: number;
   /** Bytes of the vmdescription. */
   readonly vmdescriptionBytes: number;
-  /** Bytes searched behind the RAM for a description or a footer, and bytes of one device section. */
+  /** Bytes searched for a vmdescription from the first device section on, and bytes of one described device section. */
   readonly deviceStateBytes: number;
+  /** Bytes of one section that nothing describes, searched for its footer. */
+  readonly undescribedBytes: number;
   /** Elements (fields and array elements) that the decoding of one device section may visit. */
   readonly deviceElements: number;
 }
@@ -28,5 +30,6 @@ export const DEFAULT_LIMITS: Limits = {
   packageDepth: 4,
   vmdescriptionBytes: 256 * 1024 * 1024,
   deviceStateBytes: 1024 * 1024 * 1024,
+  undescribedBytes: 64 * 1024 * 1024,
   deviceElements: 1 << 24,
 };

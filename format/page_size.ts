@@ -32,7 +32,7 @@ export function inferPageBytes(
   const lengths = [...blocks.values()].map((block) => block.usedLengthBytes);
   let largest: { pageBytes: number; records: number } | undefined;
   let usual = false;
-  for (let size = PAGE_BYTES_RANGE.max; size >= PAGE_BYTES_RANGE.min; size /= 2) {
+  for (let size: number = PAGE_BYTES_RANGE.max; size >= PAGE_BYTES_RANGE.min; size /= 2) {
     if (lengths.some((length) => length % size !== 0)) continue;
     const records = countRecords(window, size, blocks);
     if (records === undefined) continue;

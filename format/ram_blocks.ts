@@ -91,9 +91,7 @@ function decodeEntry(
   const usedLengthBytes = decodeUsedLength(reader, name, remaining, form.pageBytes);
   const hostPageBytes = decodeHostPage(reader, form.pageSizeSummary);
   const guestAddress = form.ignoreShared ? reader.u64("RAM block guest address") : undefined;
-  const mapped = form.mappedRam
-    ? decodeMapped(reader, name, usedLengthBytes, form)
-    : undefined;
+  const mapped = form.mappedRam ? decodeMapped(reader, name, usedLengthBytes, form) : undefined;
   return {
     name,
     index,
@@ -226,4 +224,3 @@ function area(
 ): MappedRamArea {
   return { kind, block, offset, lengthBytes: end - offset };
 }
-

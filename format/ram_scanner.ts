@@ -12,6 +12,7 @@ import type { Limits } from "./limits.ts";
 import { inferPageBytes } from "./page_size.ts";
 import {
   compressedPageMaxBytes,
+  PAGE_BYTES_RANGE,
   RAM_RECORD_KINDS,
   RAM_SAVE_FLAG,
   type RamBlock,
@@ -48,8 +49,8 @@ export function newRamContext(): RamContext {
 /**
  * One record, or several of one kind for consecutive pages of one block. The object is reused: copy what shall be kept.
  *
- * Record i of the run begins at `offset + i * strideBytes` and concerns the page at `address + i * page size`; its content
- * begins at `dataOffset + i * strideBytes`, in `buffer` at `dataStart + i * strideBytes`.
+ * Record i concerns the page at `address + i * page size`; its content begins at `dataOffset + i * strideBytes`, in `buffer` at
+ * `dataStart + i * strideBytes`. {@link recordOffset} tells where it begins itself: the first may be longer, by the block's name.
  */
 export interface RamRun {
   /** Kind of all records in the run. */
@@ -78,6 +79,13 @@ export interface RamRun {
   dataStart: number;
   /** Bytes of all records of the run together. */
   lengthBytes: number;
+}
+
+/** Absolute offset of record `index` of a run. */
+export function recordOffset(run: RamRun, index: number): number {
+  return index === 0
+    ? run.offset
+    : run.offset + run.lengthBytes - (run.count - index) * run.strideBytes;
 }
 
 /** Scans RAM payloads. */
@@ -163,15 +171,15 @@ export class RamScanner {
   }
 
   /**
-   * While the page size is unknown: 4096 for words that are not about pages (their address bits are zero, or a multiple of the host
-   * page); the first word about a page leads to a trial.
+   * While the page size is unknown: the smallest for words that are not about pages (their address bits are zero, or a multiple of
+   * the host's page size); the first word about a page leads to a trial.
    */
   #smallestMask(low: number): number {
-    const flags = low & 0x3ff;
+    const flags = low & (PAGE_BYTES_RANGE.min - 1);
     const kind = RAM_RECORD_KINDS.get(flags & ~RAM_SAVE_FLAG.CONTINUE);
     const concernsPage = kind === "zero" || kind === "page" || kind === "xbzrle" ||
       kind === "compressed";
-    if (!concernsPage) return 0x400;
+    if (!concernsPage) return PAGE_BYTES_RANGE.min;
     const window = this.#reader.peek(READER_BLOCK_BYTES);
     const pageBytes = inferPageBytes(window, this.#context.blocks);
     if (pageBytes === undefined) {

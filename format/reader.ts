@@ -13,7 +13,7 @@ import type { ByteSource } from "./source.ts";
 import { decodeText } from "./text.ts";
 
 /** Size of the block buffer in bytes. */
-export const READER_BLOCK_BYTES = 256 * 1024;
+export const READER_BLOCK_BYTES: number = 256 * 1024;
 
 const EMPTY = new Uint8Array(0);
 
@@ -166,11 +166,15 @@ export class ByteReader {
   /** The error for an input that ends too early. */
   truncated(count: number, there: number, what: string): FormatError {
     const missing = count - there;
-    return this.error("truncated", `Cannot decode ${what}: the input ends ${missing} byte(s) too early`, {
-      offset: this.offset + there,
-      expected: `${count} byte(s) from offset ${this.offset}`,
-      found: `${there} byte(s)`,
-    });
+    return this.error(
+      "truncated",
+      `Cannot decode ${what}: the input ends ${missing} byte(s) too early`,
+      {
+        offset: this.offset + there,
+        expected: `${count} byte(s) from offset ${this.offset}`,
+        found: `${there} byte(s)`,
+      },
+    );
   }
 
   /** Whether no byte is left. */
@@ -268,6 +272,25 @@ export class ByteReader {
       filled += take;
     }
     return result;
+  }
+
+  /** Reads up to `count` bytes, fewer only where the input ends. */
+  bytesUpTo(count: number, what: string): Uint8Array {
+    const remaining = this.remaining;
+    if (remaining !== undefined) return this.bytes(Math.min(count, remaining), what);
+    let want = Math.min(count, this.buffer.length);
+    while (this.fill(want) === want && want < count) want = Math.min(count, want * 2);
+    return this.bytes(Math.min(count, this.tail - this.head), what);
+  }
+
+  /** Makes a source that can't seek keep the bytes from here on, so that {@link seek} can come back to them. */
+  retain(): void {
+    this.source.retain?.(this.offset, this.buffer.slice(this.head, this.#filled));
+  }
+
+  /** Ends what {@link retain} began. */
+  release(): void {
+    this.source.release?.();
   }
 
   /** Reads a counted string (one length byte, then that many bytes) as text; see {@link decodeText}. */

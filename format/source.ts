@@ -21,10 +21,12 @@ export interface ByteSource {
    */
   readAt(offset: number, into: Uint8Array): number;
   /**
-   * For a source that can't seek: keep all bytes from `offset` on so that they can be read again, until
-   * called with `undefined`. Seekable sources don't have it.
+   * For a source that can't seek: from now on keep the bytes from `offset` on, so that they can be read again. `ahead` holds bytes
+   * from `offset` on that were read already. Called again with a later offset, the bytes before it may be forgotten.
    */
-  retainFrom?(offset: number | undefined): void;
+  retain?(offset: number, ahead: Uint8Array): void;
+  /** For a source that can't seek: from now on forget bytes once they are read. */
+  release?(): void;
 }
 
 /** A {@link ByteSource} over bytes in memory. */

@@ -1,0 +1,412 @@
+/**
+ * Reads a whole stream, from the file header to the last trailing byte, as items that tile it.
+ *
+ * ```text
+ * stream  = header [configuration] { section [footer] | command [package] } EOF [vmdescription] [trailing]
+ * package = { section [footer] | command } [EOF]
+ * ```
+ *
+ * Device sections carry no length and the description that gives it stands behind them. So the description is looked for first: from
+ * the input's end where that can be read, else forward from the first device section. What the forward decoding then meets proves it:
+ * every device has to end at its footer, and the stream at the description.
+ *
+ * @module
+ */
+
+import { type Command, decodeCommand } from "./command.ts";
+import {
+  configuredCapabilities,
+  configuredPageBytes,
+  decodeConfiguration,
+} from "./configuration.ts";
+import { DeviceReader } from "./device.ts";
+import {
+  decodeCompatRecord,
+  decodeFileHeader,
+  type FileHeader,
+  STREAM_VERSION_COMPAT,
+} from "./header.ts";
+import type { SectionItem, StreamItem } from "./items.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import {
+  isKnownPayload,
+  type PayloadContext,
+  type RamVisitor,
+  readKnownPayload,
+} from "./payload.ts";
+import { PAGE_BYTES_RANGE } from "./ram.ts";
+import { mappedRamAreas } from "./ram_blocks.ts";
+import { newRamContext } from "./ram_scanner.ts";
+import { ByteReader } from "./reader.ts";
+import {
+  decodeFooter,
+  decodeSectionIdentity,
+  FOOTER_BYTES,
+  SECTION_TYPE,
+  type SectionIdentity,
+  type SectionType,
+} from "./section.ts";
+import type { ByteSource } from "./source.ts";
+import { hex, quoteText } from "./text.ts";
+import { decodeVmdescription, type Vmdescription } from "./vmdescription.ts";
+
+/** How a stream is read. */
+export interface StreamReaderOptions {
+  /** Absolute offset of the stream in the source. Default 0. */
+  readonly offset?: number;
+  /** A description from elsewhere, for a stream that carries none. */
+  readonly vmdescription?: Vmdescription;
+  /** Who wants to see RAM records, bitmaps and discards. */
+  readonly ram?: RamVisitor;
+  /** Ceilings. Default {@link DEFAULT_LIMITS}. */
+  readonly limits?: Limits;
+}
+
+const SECTION_TYPES = new Map<number, SectionType>([
+  [SECTION_TYPE.START, "start"],
+  [SECTION_TYPE.PART, "part"],
+  [SECTION_TYPE.END, "end"],
+  [SECTION_TYPE.FULL, "full"],
+]);
+
+/**
+ * Reads a stream.
+ *
+ * @example
+ * ```ts
+ * import { BytesSource } from "./source.ts";
+ * import { StreamReader } from "./stream.ts";
+ *
+ * const empty = new Uint8Array([0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3, 0]);
+ * for (const item of new StreamReader(new BytesSource(empty)).items()) {
+ *   console.log(item.offset, item.lengthBytes, item.kind); // 0 8 header, then 8 1 eof
+ * }
+ * ```
+ */
+export class StreamReader {
+  /** RAM blocks, page size and CONTINUE memory of the main channel; filled while items are read. */
+  readonly context: PayloadContext;
+  readonly #reader: ByteReader;
+  readonly #limits: Limits;
+  readonly #devices: DeviceReader;
+  readonly #sections = new Map<number, SectionIdentity>();
+  readonly #iterableIds = new Set<number>();
+  /** Whether sections have footers; unknown before the first section's end. */
+  #footers: boolean | undefined;
+  #depth = 0;
+
+  /** Prepares to read from `source`. */
+  constructor(source: ByteSource, options: StreamReaderOptions = {}) {
+    this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#reader = new ByteReader(source, { offset: options.offset ?? 0 });
+    this.context = {
+      ram: newRamContext(),
+      visitor: options.ram ?? {},
+      limits: this.#limits,
+    };
+    this.#devices = new DeviceReader(this.#reader, this.#limits, options.vmdescription);
+  }
+
+  /** Whether the sections have footers; `undefined` while no section has been read. */
+  get hasFooters(): boolean | undefined {
+    return this.#footers;
+  }
+
+  /** Target page size in bytes, once it is known. */
+  get pageBytes(): number | undefined {
+    return this.context.ram.pageBytes;
+  }
+
+  /** Where the description of the device sections came from: the stream itself, elsewhere, or nowhere. */
+  get descriptionOrigin(): "stream" | "given" | "none" {
+    return this.#devices.origin;
+  }
+
+  /**
+   * The items in order. An error ends the sequence: what came before it was right.
+   *
+   * @throws {FormatError}
+   */
+  *items(): Generator<StreamItem, void, undefined> {
+    const start = this.#reader.offset;
+    const header = decodeFileHeader(this.#reader);
+    yield { kind: "header", header, ...this.#since(start) };
+    if (header.version === STREAM_VERSION_COMPAT) {
+      yield* this.#compatRecords(header);
+    } else {
+      yield* this.#configuration();
+      this.#devices.findAtEnd();
+      this.#setPageBytes(this.#devices.pageBytes, "the vmdescription");
+      yield* this.#elements(undefined);
+      yield* this.#vmdescription();
+    }
+    yield* this.#trailing();
+  }
+
+  #since(offset: number): { offset: number; lengthBytes: number; depth: number } {
+    return { offset, lengthBytes: this.#reader.offset - offset, depth: this.#depth };
+  }
+
+  /** Takes a page size that some part of the stream states; all of them have to agree. */
+  #setPageBytes(pageBytes: number | undefined, origin: string): void {
+    if (pageBytes === undefined) return;
+    const { ram } = this.context;
+    const possible = pageBytes >= PAGE_BYTES_RANGE.min && pageBytes <= PAGE_BYTES_RANGE.max &&
+      Number.isInteger(Math.log2(pageBytes));
+    if (!possible || (ram.pageBytes !== undefined && ram.pageBytes !== pageBytes)) {
+      throw this.#reader.error("bad-page-size", `The target page size by ${origin} is wrong`, {
+        expected: ram.pageBytes === undefined ? "1024..65536" : String(ram.pageBytes),
+        found: String(pageBytes),
+      });
+    }
+    ram.pageBytes = pageBytes;
+  }
+
+  *#compatRecords(header: FileHeader): Generator<StreamItem, void, undefined> {
+    const reader = this.#reader;
+    const end = reader.offset + (header.compatTotalBytes ?? 0);
+    const outer = reader.limit(end);
+    while (reader.offset < end) {
+      const start = reader.offset;
+      const record = decodeCompatRecord(reader);
+      const payloadOffset = reader.offset;
+      reader.skip(record.lengthBytes, `record ${quoteText(record.idstr)}`);
+      yield { kind: "compat-record", record, payloadOffset, ...this.#since(start) };
+    }
+    reader.restoreLimit(outer);
+  }
+
+  *#configuration(): Generator<StreamItem, void, undefined> {
+    const reader = this.#reader;
+    if (reader.peekU8() !== SECTION_TYPE.CONFIGURATION) return;
+    const start = reader.offset;
+    reader.u8("configuration");
+    reader.path.push("configuration");
+    const configuration = decodeConfiguration(reader);
+    reader.path.pop();
+    const capabilities = configuredCapabilities(configuration);
+    this.context.ram.form = {
+      ignoreShared: capabilities.includes("x-ignore-shared"),
+      mappedRam: capabilities.includes("mapped-ram"),
+    };
+    this.#setPageBytes(configuredPageBytes(configuration), "the configuration");
+    yield { kind: "configuration", configuration, ...this.#since(start) };
+  }
+
+  /** Sections and commands up to an EOF byte, or to `end` in a package that ends with POSTCOPY_RUN. */
+  *#elements(end: number | undefined): Generator<StreamItem, void, undefined> {
+    const reader = this.#reader;
+    for (;;) {
+      const start = reader.offset;
+      const type = reader.u8("section type");
+      if (type === SECTION_TYPE.EOF) {
+        yield { kind: "eof", ...this.#since(start) };
+        return;
+      }
+      if (type === SECTION_TYPE.COMMAND) {
+        const command = decodeCommand(reader);
+        yield { kind: "command", command, ...this.#since(start) };
+        yield* this.#obey(command);
+        if (command.name === "POSTCOPY_RUN" && reader.offset === end) return;
+      } else {
+        const sectionType = SECTION_TYPES.get(type);
+        if (sectionType === undefined) throw this.#unknownType(start, type);
+        yield* this.#section(sectionType, start);
+      }
+      if (end !== undefined && reader.offset >= end) {
+        throw reader.error("bad-package", "The nested stream of a package does not end properly", {
+          expected: "POSTCOPY_RUN or an EOF byte at the package's end",
+        });
+      }
+    }
+  }
+
+  #unknownType(offset: number, type: number): Error {
+    return this.#reader.error("bad-section", "Cannot decode section: unknown type byte", {
+      offset,
+      expected: this.#footers === false
+        ? "0, 1, 2, 3, 4 or 8 (this stream has no footers)"
+        : "0, 1, 2, 3, 4 or 8",
+      found: hex(type, 2),
+    });
+  }
+
+  /** What a command means for the decoding of what follows. */
+  *#obey(command: Command): Generator<StreamItem, void, undefined> {
+    const { ram, visitor } = this.context;
+    if (command.name === "POSTCOPY_ADVISE" && command.pages !== undefined) {
+      this.#setPageBytes(command.pages.targetPageBytes, "POSTCOPY_ADVISE");
+      ram.form = { ...ram.form, pageSizeSummary: command.pages.pageSizeSummary };
+    } else if (command.name === "POSTCOPY_RAM_DISCARD") {
+      const block = ram.blocks.get(command.block);
+      for (const { startAddress, lengthBytes } of command.ranges) {
+        if (block === undefined || startAddress + lengthBytes > block.usedLengthBytes) {
+          throw this.#reader.error(
+            "bad-command",
+            "POSTCOPY_RAM_DISCARD of memory that isn't there",
+            {
+              expected: "a range inside a block of the block list",
+              found: `${quoteText(command.block)} ${hex(startAddress)}+${hex(lengthBytes)}`,
+            },
+          );
+        }
+        visitor.discard?.(block, startAddress, lengthBytes);
+      }
+    } else if (command.name === "PACKAGED") {
+      yield* this.#package(command.lengthBytes);
+    }
+  }
+
+  *#package(lengthBytes: number): Generator<StreamItem, void, undefined> {
+    const reader = this.#reader;
+    if (lengthBytes === 0 || this.#depth >= this.#limits.packageDepth) {
+      const isEmpty = lengthBytes === 0;
+      throw reader.error(
+        isEmpty ? "bad-package" : "limit-exceeded",
+        `Cannot decode package: ${isEmpty ? "it is empty" : "too many inside each other"}`,
+      );
+    }
+    const end = reader.offset + lengthBytes;
+    const outer = reader.limit(end);
+    this.#depth += 1;
+    reader.path.push("package");
+    yield* this.#elements(end);
+    if (reader.offset < end) {
+      const start = reader.offset;
+      reader.skip(end - start, "rest of the package");
+      yield { kind: "trailing", ...this.#since(start) };
+    }
+    reader.path.pop();
+    this.#depth -= 1;
+    reader.restoreLimit(outer);
+  }
+
+  *#section(type: SectionType, start: number): Generator<StreamItem, void, undefined> {
+    const reader = this.#reader;
+    const section = this.#identity(type);
+    reader.path.push(`section ${section.id} ${quoteText(section.idstr)}`);
+    const payloadOffset = reader.offset;
+    const read = isKnownPayload(section, type)
+      ? this.#knownPayload(type, section)
+      : this.#devices.read(section, {
+        id: section.id,
+        iterableIds: this.#iterableIds,
+        footers: this.#footers,
+        depth: this.#depth,
+      });
+    const item: SectionItem = {
+      kind: "section",
+      type,
+      section,
+      payloadOffset,
+      payloadEnd: reader.offset,
+      ...read,
+      ...this.#since(start),
+    };
+    this.#devices.defer(item);
+    yield* this.#pieces(item);
+    yield* this.#footer(section);
+    reader.path.pop();
+  }
+
+  #identity(type: SectionType): SectionIdentity {
+    const reader = this.#reader;
+    if (type === "start" || type === "full") {
+      if (this.#sections.size >= this.#limits.sections) {
+        throw reader.error("limit-exceeded", "Too many sections", {
+          expected: `at most ${this.#limits.sections}`,
+        });
+      }
+      const section = decodeSectionIdentity(reader);
+      this.#sections.set(section.id, section);
+      if (type === "start") this.#iterableIds.add(section.id);
+      return section;
+    }
+    const id = reader.u32("section id");
+    const section = this.#sections.get(id);
+    if (section !== undefined) return section;
+    throw reader.error(
+      "bad-section",
+      `Cannot decode section: ${type.toUpperCase()} of unknown id`,
+      {
+        offset: reader.offset - 4,
+        expected: "the id of an earlier START section",
+        found: String(id),
+      },
+    );
+  }
+
+  #knownPayload(
+    type: SectionType,
+    section: SectionIdentity,
+  ): Pick<SectionItem, "boundary" | "payload"> & { payload: NonNullable<SectionItem["payload"]> } {
+    this.#reader.release();
+    const payload = readKnownPayload(this.#reader, type, section, this.context);
+    return { boundary: "known", payload };
+  }
+
+  /** The section as one item; with mapped-ram as several, since bitmaps, holes and pages stand inside its payload. */
+  *#pieces(item: SectionItem): Generator<StreamItem, void, undefined> {
+    const blocks = item.payload?.kind === "ram" ? item.payload.ram.blocks ?? [] : [];
+    const areas = blocks.flatMap(mappedRamAreas);
+    let at = areas[0]?.offset ?? item.payloadEnd;
+    // The item itself where it is whole: a device's state may be put into it later.
+    yield areas.length === 0 ? item : { ...item, lengthBytes: at - item.offset };
+    const { section, depth } = item;
+    for (const area of areas) {
+      if (area.offset > at) {
+        const lengthBytes = area.offset - at;
+        yield { kind: "section-continued", section, offset: at, lengthBytes, depth };
+      }
+      yield { ...area, depth };
+      at = area.offset + area.lengthBytes;
+    }
+    if (item.payloadEnd > at) {
+      const lengthBytes = item.payloadEnd - at;
+      yield { kind: "section-continued", section, offset: at, lengthBytes, depth };
+    }
+  }
+
+  *#footer(section: SectionIdentity): Generator<StreamItem, void, undefined> {
+    const reader = this.#reader;
+    if (this.#footers === undefined) {
+      const next = reader.peek(FOOTER_BYTES);
+      this.#footers = next.length === FOOTER_BYTES && next[0] === SECTION_TYPE.FOOTER &&
+        reader.view.getUint32(reader.head + 1) === section.id;
+    }
+    if (!this.#footers) return;
+    const start = reader.offset;
+    decodeFooter(reader, section.id);
+    yield { kind: "footer", section, ...this.#since(start) };
+  }
+
+  *#vmdescription(): Generator<StreamItem, void, undefined> {
+    const reader = this.#reader;
+    const start = reader.offset;
+    if (reader.peekU8() !== SECTION_TYPE.VMDESCRIPTION) return this.#devices.checkArrival(start);
+    reader.u8("vmdescription");
+    reader.path.push("vmdescription");
+    const section = decodeVmdescription(reader, this.#limits);
+    const description = this.#devices.arrive(section);
+    this.#setPageBytes(description.pageBytes, "the vmdescription");
+    reader.path.pop();
+    yield {
+      kind: "vmdescription",
+      textOffset: start + 5,
+      text: section.text,
+      description,
+      ...this.#since(start),
+    };
+  }
+
+  *#trailing(): Generator<StreamItem, void, undefined> {
+    const reader = this.#reader;
+    if (reader.atEnd()) return;
+    const start = reader.offset;
+    reader.release();
+    const remaining = reader.remaining;
+    if (remaining !== undefined) reader.skip(remaining, "trailing bytes");
+    else while (reader.fill(1) > 0) reader.head = reader.tail;
+    yield { kind: "trailing", ...this.#since(start) };
+  }
+}
