@@ -17,7 +17,9 @@
 
 import { type JsonObject, Qmp } from "./qmp.ts";
 
-/** Arguments of every QEMU: no acceleration, no default devices, stopped at the start. */
+export type { JsonObject };
+
+/** Arguments of every QEMU: emulation only, no default devices, stopped at the start. */
 export const COMMON_ARGS: readonly string[] = [
   ..."-accel tcg -S -nodefaults -display none".split(" "),
 ];
@@ -34,7 +36,9 @@ export interface QemuOptions {
 
 /** What `migrate` sets before it starts. */
 export interface MigrateOptions {
+  /** Capabilities to switch on. */
   readonly capabilities?: readonly string[];
+  /** Arguments of `migrate-set-parameters`. */
   readonly parameters?: JsonObject;
   /** Further arguments of the QMP command `migrate`, e.g. `{ blk: true }`. */
   readonly arguments?: JsonObject;
@@ -42,8 +46,11 @@ export interface MigrateOptions {
 
 /** One line of HMP's `info ramblock`. */
 export interface RamBlockInfo {
+  /** The block's name, as in streams. */
   readonly name: string;
+  /** What is in use, and migrates. */
   readonly usedLengthBytes: number;
+  /** What it may be resized to. */
   readonly maxLengthBytes: number;
   /** Address in the QEMU process; unknown before QEMU 8.0. */
   readonly hostAddress?: number;
@@ -53,6 +60,7 @@ const FINAL_STATES = new Set(["completed", "failed", "cancelled", "colo"]);
 
 /** A running QEMU process with a QMP session. */
 export class Qemu implements AsyncDisposable {
+  /** Process id. */
   readonly pid: number;
   /** The command line, with the plain name of the binary. */
   readonly commandLine: readonly string[];
@@ -209,6 +217,7 @@ export class Qemu implements AsyncDisposable {
     return await this.#stderr;
   }
 
+  /** Ends the process. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.quit();
   }
