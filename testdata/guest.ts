@@ -1,6 +1,7 @@
 /**
  * Guest programs: a few dozen instructions that give memory and registers a content worth testing.
- * They are our own, so no firmware is needed in any recorded stream.
+ * They are our own, so that most streams contain no firmware; those of s390x, alpha and
+ * sparc contain the firmware that QEMU loads there.
  *
  * @module
  */
