@@ -1,0 +1,56 @@
+/**
+ * Opens an input by what it is: a file, or standard input.
+ *
+ * @module
+ */
+
+import type { ByteSource } from "../format/source.ts";
+import { FileSource } from "./file.ts";
+import { PipeSource } from "./pipe.ts";
+
+/** An opened input. */
+export interface OpenInput extends Disposable {
+  /** The path as it was given; `-` for standard input. */
+  readonly path: string;
+  /** What the stream is wrapped in. */
+  readonly container: "none";
+  /** Absolute offset of the stream in the source. */
+  readonly streamOffset: number;
+  /** The bytes. */
+  readonly source: ByteSource;
+}
+
+/** How an input is opened. */
+export interface OpenOptions {
+  /** Absolute offset of the stream in the input. Default 0. */
+  readonly offset?: number;
+}
+
+/**
+ * Opens a file, or standard input for `-`. What can't be read at any position (a FIFO, a terminal) is read like standard input.
+ */
+export function openInput(path: string, options: OpenOptions = {}): OpenInput {
+  const source = path === "-" ? new PipeSource(Deno.stdin) : openPath(path);
+  return {
+    path,
+    container: "none",
+    streamOffset: options.offset ?? 0,
+    source,
+    [Symbol.dispose]: () => source[Symbol.dispose](),
+  };
+}
+
+function openPath(path: string): FileSource | PipeSource {
+  const file = Deno.openSync(path, { read: true });
+  try {
+    const info = file.statSync();
+    if (info.isFile) return new FileSource(file, info.size);
+    if (info.isDirectory) throw new Deno.errors.IsADirectory(`${path} is a folder`);
+    // The size of a block device is where its end is.
+    if (info.isBlockDevice) return new FileSource(file, file.seekSync(0, Deno.SeekMode.End));
+    return new PipeSource(file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
