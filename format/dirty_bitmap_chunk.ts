@@ -257,7 +257,7 @@ function decodeStart(
       found: shown(bitmapFlags),
     });
   }
-  if (state.bitmapCount >= DIRTY_BITMAP_MAX_BITMAPS) {
+  if (state.granularityBytes === undefined && state.bitmapCount >= DIRTY_BITMAP_MAX_BITMAPS) {
     throw reader.error("limit-exceeded", "Cannot decode dirty-bitmap chunk: too many bitmaps", {
       offset,
       expected: `at most ${DIRTY_BITMAP_MAX_BITMAPS}`,
