@@ -12,6 +12,13 @@
  * 16 n     (n+7)/8  pending bits: vector v is bit v % 8 of byte v / 8
  * ```
  *
+ * @example
+ * ```ts
+ * import { decodeMsixState } from "./pci_interrupts.ts";
+ *
+ * console.log(decodeMsixState(new Uint8Array(17)).vectors.length); // 1
+ * ```
+ *
  * @module
  */
 

@@ -17,6 +17,14 @@
  *
  * The transport is not told by the bytes, but by the path in the section's name. The transport of s390x (ccw) is not decoded.
  *
+ * @example
+ * ```ts
+ * import { decodeVirtio } from "./virtio.ts";
+ *
+ * const idstr = "virtio-mmio@00000000feb02e00/virtio-rng";
+ * console.log(decodeVirtio(new Uint8Array(28), { idstr })?.queues.length); // 0
+ * ```
+ *
  * @module
  */
 

@@ -159,8 +159,7 @@ export function decodeVirtioSubsections(
     const { name, version } = header;
     reader.seek(header.end);
     let content = tryContent(reader, bytes, header);
-    const fits = reader.atEnd() || headerAt(bytes, reader.offset, OWN_NAMES) !== undefined;
-    if (content === undefined || !fits) {
+    if (content === undefined) {
       const end = findVirtioSubsection(bytes, header.end);
       content = { kind: "raw", bytes: bytes.slice(header.end, end) };
       reader.seek(end);
@@ -171,12 +170,35 @@ export function decodeVirtioSubsections(
   return subsections;
 }
 
+const CONTENT_BYTES: Readonly<Record<string, number>> = {
+  "virtio/64bit_features": 8,
+  "virtio/virtqueues": VIRTIO_MAX_QUEUES * 16,
+  "virtio/packed_virtqueues": VIRTIO_MAX_QUEUES * 10,
+  "virtio/ringsize": VIRTIO_MAX_QUEUES * 4,
+  "virtio/device_endian": 1,
+  "virtio/broken": 1,
+  "virtio/started": 1,
+  "virtio/disabled": 1,
+  [MODERN_STATE]: 16 + VIRTIO_MAX_QUEUES * 28,
+  [MMIO_STATE]: 8 + VIRTIO_MAX_QUEUES * 27,
+};
+
+/** Bytes of a subsection's content; NaN for an unknown one. */
+function contentBytes(bytes: Uint8Array, header: SubsectionHeader): number {
+  if (header.version !== VERSION) return NaN;
+  if (header.name !== "virtio/extra_state") return CONTENT_BYTES[header.name] ?? NaN;
+  const inner = headerAt(bytes, header.end, TRANSPORT_NAMES);
+  return inner === undefined ? 0 : inner.end - header.end + contentBytes(bytes, inner);
+}
+
 function tryContent(
   reader: ByteReader,
   bytes: Uint8Array,
   header: SubsectionHeader,
 ): VirtioContent | undefined {
-  if (header.version !== VERSION) return undefined;
+  const end = header.end + contentBytes(bytes, header);
+  // Looked at before decoding: otherwise many short subsections that claim to be long would take quadratic time.
+  if (end !== bytes.length && headerAt(bytes, end, OWN_NAMES) === undefined) return undefined;
   try {
     return decodeContent(reader, bytes, header.name);
   } catch (error) {
@@ -258,13 +280,11 @@ function encodeLowHigh(writer: ByteWriter, value: bigint, what: string): void {
   writer.u32(Number(value >> 32n), what);
 }
 
-function decodeExtraState(reader: ByteReader, bytes: Uint8Array): VirtioContent | undefined {
+function decodeExtraState(reader: ByteReader, bytes: Uint8Array): VirtioContent {
   const header = headerAt(bytes, reader.offset, TRANSPORT_NAMES);
   if (header === undefined) return { kind: "empty" };
-  const { name, version, end } = header;
-  if ((name !== MODERN_STATE && name !== MMIO_STATE) || version !== VERSION) return undefined;
-  reader.seek(end);
-  const pci = name === MODERN_STATE;
+  reader.seek(header.end);
+  const pci = header.name === MODERN_STATE;
   return {
     kind: "transport",
     state: {

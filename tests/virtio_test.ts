@@ -12,6 +12,7 @@ import {
   virtioTransportOf,
 } from "../format/virtio.ts";
 import {
+  decodeVirtioSubsections,
   VIRTIO_MAX_QUEUES,
   type VirtioContent,
   type VirtioSubsection,
@@ -262,6 +263,16 @@ Deno.test("virtio: subsections that are not as expected keep their bytes", () =>
     decoded?.subsections.map((subsection) => ({ ...subsection, offset: 0 })),
     subsections,
   );
+});
+
+Deno.test("virtio: many subsections that claim to be long take linear time", () => {
+  const one = bytesOf(`05 11 ${ascii("virtio/virtqueues")} 00000001`);
+  const bytes = new Uint8Array(one.length * 20_000);
+  for (let at = 0; at < bytes.length; at += one.length) bytes.set(one, at);
+  const started = performance.now();
+  const subsections = decodeVirtioSubsections(bytes, 0);
+  assertEquals(subsections?.length, 20_000);
+  assert(performance.now() - started < 2_000);
 });
 
 Deno.test("virtio: devices of unknown size end at the first subsection", () => {
