@@ -7,6 +7,7 @@
 
 import { FormatError } from "../format/error.ts";
 import type { ByteSource } from "../format/source.ts";
+import { spillTo, type TemporaryFile } from "./temporary_file.ts";
 
 /** Bytes kept in memory before a temporary file takes them. */
 export const PIPE_MEMORY_BYTES: number = 48 * 1024 * 1024;
@@ -28,6 +29,7 @@ export class PipeSource implements ByteSource, Disposable {
   #ended = false;
   /** Whether bytes are kept after they were read. */
   #retaining = false;
+  #keepAll = false;
   /** Kept bytes, one behind the other, up to `#position`. */
   #chunks: { offset: number; bytes: Uint8Array }[] = [];
   #chunkBytes = 0;
@@ -69,12 +71,13 @@ export class PipeSource implements ByteSource, Disposable {
   #keep(offset: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     if (this.#spill === undefined && this.#chunkBytes + bytes.length > this.#memoryBytes) {
-      this.#spill = openSpill(offset, this.#memoryBytes);
-      for (const chunk of this.#chunks) this.#spill.write(chunk.offset, chunk.bytes);
+      const file = spillTo("Too much of the pipe has to be kept", this.#memoryBytes, offset);
+      this.#spill = new Spill(file, this.#chunks[0]?.offset ?? offset);
+      for (const chunk of this.#chunks) this.#spill.append(chunk.bytes);
       this.#chunks = [];
       this.#chunkBytes = 0;
     }
-    if (this.#spill !== undefined) return this.#spill.write(offset, bytes);
+    if (this.#spill !== undefined) return this.#spill.append(bytes);
     this.#chunks.push({ offset, bytes });
     this.#chunkBytes += bytes.length;
   }
@@ -110,8 +113,10 @@ export class PipeSource implements ByteSource, Disposable {
 
   /** Keeps all bytes from `offset` on; `ahead` holds those that were read already. */
   retain(offset: number, ahead: Uint8Array): void {
+    if (this.#keepAll) return;
     this.#forget(offset);
     this.#retaining = true;
+    if (this.#spill !== undefined && offset > this.#spill.end) this.#spill.restart(offset);
     const last = this.#chunks.at(-1);
     const keptFrom = this.#spill?.start ?? this.#chunks[0]?.offset ?? Infinity;
     const keptTo = this.#spill?.end ?? (last === undefined ? 0 : last.offset + last.bytes.length);
@@ -122,7 +127,13 @@ export class PipeSource implements ByteSource, Disposable {
 
   /** Forgets bytes once they are read. */
   release(): void {
-    this.#retaining = false;
+    this.#retaining = this.#keepAll;
+  }
+
+  /** Before the first read: keeps everything, so that any part can be read again. */
+  keepAll(): void {
+    this.#keepAll = true;
+    this.#retaining = true;
   }
 
   /** Removes the temporary file. */
@@ -133,43 +144,37 @@ export class PipeSource implements ByteSource, Disposable {
   }
 }
 
-function openSpill(offset: number, memoryBytes: number): Spill {
-  try {
-    if (Deno.permissions.querySync({ name: "write" }).state === "granted") return new Spill();
-  } catch {
-    // Without a place for temporary files the limit below is all there is.
-  }
-  throw new FormatError(
-    "limit-exceeded",
-    "Too much of the pipe has to be kept: use a file, or allow temporary files (-W)",
-    { offset, expected: `at most ${memoryBytes} bytes` },
-  );
-}
-
-/** A temporary file that holds a range of the pipe's bytes. */
+/** The kept bytes of a pipe in a temporary file. */
 class Spill implements Disposable {
   /** Offset of its first byte in the pipe. */
-  start = 0;
+  start: number;
   /** Offset behind its last byte in the pipe. */
-  end = 0;
-  readonly #path = Deno.makeTempFileSync({ prefix: "migstream-", suffix: ".tmp" });
-  readonly #file = Deno.openSync(this.#path, { read: true, write: true });
+  end: number;
+  readonly #file: TemporaryFile;
 
-  write(offset: number, bytes: Uint8Array): void {
-    if (this.start === this.end) this.start = this.end = offset;
-    this.#file.seekSync(offset - this.start, Deno.SeekMode.Start);
-    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
-    this.end = offset + bytes.length;
+  constructor(file: TemporaryFile, start: number) {
+    this.#file = file;
+    this.start = start;
+    this.end = start;
+  }
+
+  /** Forgets everything; the next byte to come stands at `offset` of the pipe. */
+  restart(offset: number): void {
+    this.start = offset;
+    this.end = offset;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#file.writeAt(this.end - this.start, bytes);
+    this.end += bytes.length;
   }
 
   read(offset: number, into: Uint8Array): number {
     if (offset < this.start || offset >= this.end) return 0;
-    this.#file.seekSync(offset - this.start, Deno.SeekMode.Start);
-    return this.#file.readSync(into.subarray(0, this.end - offset)) ?? 0;
+    return this.#file.readAt(offset - this.start, into.subarray(0, this.end - offset));
   }
 
   [Symbol.dispose](): void {
-    this.#file.close();
-    Deno.removeSync(this.#path);
+    this.#file[Symbol.dispose]();
   }
 }

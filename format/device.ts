@@ -6,11 +6,14 @@
 
 import { type BoundaryContext, findFooter, findNextSection, judgeElement } from "./boundary.ts";
 import { FormatError, isFormatError } from "./error.ts";
+import { decodeGlobalState, GLOBAL_STATE_IDSTR } from "./global_state.ts";
 import type { BoundaryKind, DeviceState, SectionItem } from "./items.ts";
 import type { Limits } from "./limits.ts";
 import type { ByteReader } from "./reader.ts";
+import { readStorageKeys, STORAGE_KEYS_IDSTR } from "./s390_skeys.ts";
 import { FOOTER_BYTES, SECTION_TYPE, type SectionIdentity } from "./section.ts";
 import { quoteText } from "./text.ts";
+import { decodeTodClock, TODCLOCK_IDSTR } from "./todclock.ts";
 import {
   type DeviceDescription,
   findVmdescriptionAfter,
@@ -20,6 +23,13 @@ import {
   type VmdescriptionSection,
 } from "./vmdescription.ts";
 import { ARRAY_READINGS, type ArrayReading, decodeVmstate, describedBytes } from "./vmstate.ts";
+
+/** Devices that end themselves; they are used where nothing describes them. */
+const KNOWN_DEVICES = new Map<string, (reader: ByteReader) => unknown>([
+  [STORAGE_KEYS_IDSTR, (reader) => readStorageKeys(reader, {})],
+  [TODCLOCK_IDSTR, decodeTodClock],
+  [GLOBAL_STATE_IDSTR, decodeGlobalState],
+]);
 
 /** What is known about a device section's surroundings. */
 export interface DeviceSurroundings extends BoundaryContext {
@@ -206,6 +216,8 @@ export class DeviceReader {
 
   #undescribed(section: SectionIdentity, surroundings: DeviceSurroundings): DeviceReading {
     const reader = this.#reader;
+    const known = this.#known(section, surroundings);
+    if (known !== undefined) return { boundary: "known", bytes: known };
     let boundary: BoundaryKind = "footer";
     let length = surroundings.footers === false
       ? undefined
@@ -222,6 +234,25 @@ export class DeviceReader {
       );
     }
     return { boundary, bytes: reader.bytes(length, "undescribed section") };
+  }
+
+  /** Tries a device of our own knowledge, which has to end at a plausible place. */
+  #known(section: SectionIdentity, surroundings: DeviceSurroundings): Uint8Array | undefined {
+    const decode = KNOWN_DEVICES.get(section.idstr);
+    if (decode === undefined) return undefined;
+    const reader = this.#reader;
+    const start = reader.offset;
+    try {
+      decode(reader);
+      const length = reader.offset - start;
+      this.#checkEnd(length, surroundings);
+      reader.seek(start);
+      return reader.bytes(length, "known device");
+    } catch (error) {
+      if (!isFormatError(error)) throw error;
+      reader.seek(start);
+      return undefined;
+    }
   }
 
   /** Remembers a section that stood before the description, to be decoded when the stream arrives there. */

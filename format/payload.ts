@@ -4,23 +4,57 @@
  * @module
  */
 
+import {
+  BLOCK_MIGRATION_IDSTR,
+  BLOCK_MIGRATION_VERSION,
+  type BlockMigrationSummary,
+  readBlockMigration,
+} from "./block_migration.ts";
+import type { ChunkPlace } from "./chunk.ts";
+import {
+  DIRTY_BITMAP_IDSTR,
+  DIRTY_BITMAP_VERSION,
+  type DirtyBitmapSummary,
+  readDirtyBitmap,
+} from "./dirty_bitmap.ts";
+import { type DirtyBitmapChunk, DirtyBitmapState } from "./dirty_bitmap_chunk.ts";
 import type { Limits } from "./limits.ts";
+import { PBS_STATE_IDSTR, PBS_STATE_VERSION, readPbsState } from "./pbs_state.ts";
 import { RAM_SECTION_IDSTR, RAM_SECTION_VERSION, type RamBlock } from "./ram.ts";
 import type { BitmapVisitor } from "./ram_blocks.ts";
-import { type RamContext, type RamRun, RamScanner } from "./ram_scanner.ts";
+import { newRamContext, type RamContext, type RamRun, RamScanner } from "./ram_scanner.ts";
 import type { ByteReader } from "./reader.ts";
+import {
+  readStorageAttributes,
+  STORAGE_ATTRIBUTES_IDSTR,
+  STORAGE_ATTRIBUTES_VERSION,
+  type StorageAttributesSummary,
+} from "./s390_storage_attributes.ts";
 import type { SectionIdentity, SectionType } from "./section.ts";
+import {
+  readSpaprHtab,
+  SPAPR_HTAB_IDSTR,
+  SPAPR_HTAB_VERSION,
+  type SpaprHtabState,
+  type SpaprHtabSummary,
+} from "./spapr_htab.ts";
+import { readVfio, VFIO_IDSTR_SUFFIX, VFIO_VERSION, type VfioSummary } from "./vfio.ts";
 
-/** Called while RAM sections are read, for those who want more than the items. */
-export interface RamVisitor {
+/** Called while sections of our own knowledge are read, for those who want more than the items. */
+export interface StreamVisitor {
   /** Called before the payload of a RAM section is read. */
   section?(type: SectionType, offset: number): void;
-  /** Called with each run of records; the object is reused, and the content lies in its buffer only during the call. */
-  run?(run: RamRun): void;
+  /**
+   * Called with each run of records; the object is reused, and the content lies in its buffer only during the call. The page size in
+   * bytes is known (not 0) for records about pages.
+   */
+  run?(run: RamRun, pageBytes: number): void;
   /** Called with the bitmap of each block of a mapped-ram stream. */
   bitmap?: BitmapVisitor;
   /** Called when pages that were sent before are dropped: a range of bytes of a block. */
-  discard?(block: RamBlock, startAddress: number, lengthBytes: number): void;
+  discard?(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void;
+  /** Called with each chunk of dirty bitmaps; the reader stands at its bits. */
+  dirtyBitmap?(reader: ByteReader, chunk: DirtyBitmapChunk & ChunkPlace): void;
 }
 
 /** What stood in the payload of a RAM section. */
@@ -41,32 +75,111 @@ export interface RamSummary {
   hooks: number;
 }
 
-/** The decoded payload of an entry of our own knowledge. */
-export type KnownPayload = { readonly kind: "ram"; readonly ram: RamSummary };
+/** The decoded payload of an entry of our own knowledge: what it is, and a few numbers about it. */
+export type KnownPayload =
+  | { readonly kind: "ram"; readonly summary: RamSummary }
+  | { readonly kind: "dirty-bitmap"; readonly summary: DirtyBitmapSummary }
+  | { readonly kind: "spapr/htab"; readonly summary: SpaprHtabSummary }
+  | { readonly kind: "s390-storage_attributes"; readonly summary: StorageAttributesSummary }
+  | { readonly kind: "block"; readonly summary: BlockMigrationSummary }
+  | { readonly kind: "vfio"; readonly summary: VfioSummary }
+  | { readonly kind: "pbs-state"; readonly summary: ChunkPlace };
 
 /** What the payloads of one stream have to remember. */
 export interface PayloadContext {
   /** RAM blocks, page size, the last block. */
   readonly ram: RamContext;
+  /** Names and granularities of dirty bitmaps. */
+  readonly dirtyBitmaps: DirtyBitmapState;
+  /** Size of the hash page table. */
+  readonly htab: SpaprHtabState;
   /** Who wants to see RAM records. */
-  readonly visitor: RamVisitor;
+  readonly visitor: StreamVisitor;
   /** Ceilings. */
   readonly limits: Limits;
 }
 
-/** Whether the entry's payload is of a format of our own knowledge. */
-export function isKnownPayload(section: SectionIdentity, _type: SectionType): boolean {
-  return section.idstr === RAM_SECTION_IDSTR;
+/** A context for a new stream. */
+export function newPayloadContext(visitor: StreamVisitor, limits: Limits): PayloadContext {
+  return {
+    ram: newRamContext(),
+    dirtyBitmaps: new DirtyBitmapState(),
+    htab: { tableEntries: undefined },
+    visitor,
+    limits,
+  };
 }
 
-/** Reads a payload of our own knowledge; the cursor stands behind it afterwards. */
+type PayloadReader = (
+  reader: ByteReader,
+  type: SectionType,
+  section: SectionIdentity,
+  context: PayloadContext,
+) => KnownPayload;
+
+const READERS = new Map<string, PayloadReader>([
+  [RAM_SECTION_IDSTR, (reader, type, section, context) => ({
+    kind: "ram",
+    summary: readRam(reader, type, section, context),
+  })],
+  [DIRTY_BITMAP_IDSTR, (reader, _type, section, context) => {
+    expectVersion(reader, section, DIRTY_BITMAP_VERSION);
+    const { dirtyBitmaps: state, visitor } = context;
+    const onChunk = visitor.dirtyBitmap?.bind(visitor, reader);
+    return { kind: "dirty-bitmap", summary: readDirtyBitmap(reader, { state }, onChunk) };
+  }],
+  [SPAPR_HTAB_IDSTR, (reader, type, section, context) => {
+    expectVersion(reader, section, SPAPR_HTAB_VERSION);
+    return { kind: "spapr/htab", summary: readSpaprHtab(reader, { type, state: context.htab }) };
+  }],
+  [STORAGE_ATTRIBUTES_IDSTR, (reader, _type, section) => {
+    expectVersion(reader, section, STORAGE_ATTRIBUTES_VERSION);
+    return { kind: "s390-storage_attributes", summary: readStorageAttributes(reader, {}) };
+  }],
+  [BLOCK_MIGRATION_IDSTR, (reader, _type, section) => {
+    expectVersion(reader, section, BLOCK_MIGRATION_VERSION);
+    return { kind: "block", summary: readBlockMigration(reader) };
+  }],
+  [PBS_STATE_IDSTR, (reader, _type, section) => {
+    expectVersion(reader, section, PBS_STATE_VERSION);
+    return { kind: "pbs-state", summary: readPbsState(reader) };
+  }],
+]);
+
+const readVfioPayload: PayloadReader = (reader, type, section) => {
+  expectVersion(reader, section, VFIO_VERSION);
+  return { kind: "vfio", summary: readVfio(reader, { type }) };
+};
+
+function readerOf(section: SectionIdentity, type: SectionType): PayloadReader | undefined {
+  // Of a VFIO device only the live sections tell their length themselves.
+  if (section.idstr.endsWith(VFIO_IDSTR_SUFFIX) && type !== "full") return readVfioPayload;
+  return READERS.get(section.idstr);
+}
+
+/** Whether the entry's payload is of a format of our own knowledge. */
+export function isKnownPayload(section: SectionIdentity, type: SectionType): boolean {
+  return readerOf(section, type) !== undefined;
+}
+
+/** Reads a payload of our own knowledge ({@link isKnownPayload}); the cursor stands behind it afterwards. */
 export function readKnownPayload(
   reader: ByteReader,
   type: SectionType,
   section: SectionIdentity,
   context: PayloadContext,
 ): KnownPayload {
-  return { kind: "ram", ram: readRam(reader, type, section, context) };
+  const read = readerOf(section, type);
+  if (read === undefined) throw new Error(`no decoder for ${section.idstr}`);
+  return read(reader, type, section, context);
+}
+
+function expectVersion(reader: ByteReader, section: SectionIdentity, version: number): void {
+  if (section.versionId === version) return;
+  throw reader.error("bad-section", "Cannot decode section: unknown version", {
+    expected: String(version),
+    found: String(section.versionId),
+  });
 }
 
 function readRam(
@@ -75,12 +188,7 @@ function readRam(
   section: SectionIdentity,
   context: PayloadContext,
 ): RamSummary {
-  if (section.versionId !== RAM_SECTION_VERSION) {
-    throw reader.error("bad-section", "Cannot decode RAM section: unknown version", {
-      expected: String(RAM_SECTION_VERSION),
-      found: String(section.versionId),
-    });
-  }
+  expectVersion(reader, section, RAM_SECTION_VERSION);
   const { visitor, ram } = context;
   visitor.section?.(type, reader.offset);
   const scanner = new RamScanner(reader, ram, context.limits, visitor.bitmap?.bind(visitor));
@@ -94,7 +202,7 @@ function readRam(
   };
   for (;;) {
     const run = scanner.next();
-    visitor.run?.(run);
+    visitor.run?.(run, ram.pageBytes ?? 0);
     switch (run.kind) {
       case "page":
         summary.normalPages += run.count;

@@ -30,13 +30,13 @@ import type { SectionItem, StreamItem } from "./items.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import {
   isKnownPayload,
+  newPayloadContext,
   type PayloadContext,
-  type RamVisitor,
   readKnownPayload,
+  type StreamVisitor,
 } from "./payload.ts";
 import { PAGE_BYTES_RANGE } from "./ram.ts";
 import { mappedRamAreas } from "./ram_blocks.ts";
-import { newRamContext } from "./ram_scanner.ts";
 import { ByteReader } from "./reader.ts";
 import {
   decodeFooter,
@@ -56,8 +56,8 @@ export interface StreamReaderOptions {
   readonly offset?: number;
   /** A description from elsewhere, for a stream that carries none. */
   readonly vmdescription?: Vmdescription;
-  /** Who wants to see RAM records, bitmaps and discards. */
-  readonly ram?: RamVisitor;
+  /** Who wants to see RAM records, bitmaps, discards. */
+  readonly visitor?: StreamVisitor;
   /** Ceilings. Default {@link DEFAULT_LIMITS}. */
   readonly limits?: Limits;
 }
@@ -99,11 +99,7 @@ export class StreamReader {
   constructor(source: ByteSource, options: StreamReaderOptions = {}) {
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#reader = new ByteReader(source, { offset: options.offset ?? 0 });
-    this.context = {
-      ram: newRamContext(),
-      visitor: options.ram ?? {},
-      limits: this.#limits,
-    };
+    this.context = newPayloadContext(options.visitor ?? {}, this.#limits);
     this.#devices = new DeviceReader(this.#reader, this.#limits, options.vmdescription);
   }
 
@@ -250,7 +246,10 @@ export class StreamReader {
             },
           );
         }
-        visitor.discard?.(block, startAddress, lengthBytes);
+        // Without a page size no page has been sent yet, so there is none to drop.
+        if (ram.pageBytes !== undefined) {
+          visitor.discard?.(block, startAddress, lengthBytes, ram.pageBytes);
+        }
       }
     } else if (command.name === "PACKAGED") {
       yield* this.#package(command.lengthBytes);
@@ -347,7 +346,7 @@ export class StreamReader {
 
   /** The section as one item; with mapped-ram as several, since bitmaps, holes and pages stand inside its payload. */
   *#pieces(item: SectionItem): Generator<StreamItem, void, undefined> {
-    const blocks = item.payload?.kind === "ram" ? item.payload.ram.blocks ?? [] : [];
+    const blocks = item.payload?.kind === "ram" ? item.payload.summary.blocks ?? [] : [];
     const areas = blocks.flatMap(mappedRamAreas);
     let at = areas[0]?.offset ?? item.payloadEnd;
     // The item itself where it is whole: a device's state may be put into it later.
