@@ -24,6 +24,8 @@ export interface OpenInput extends Disposable {
 export interface OpenOptions {
   /** Absolute offset of the stream in the input. Default 0. */
   readonly offset?: number;
+  /** Whether any byte of a pipe may be read again. Default: only what decoding needs. */
+  readonly keepAll?: boolean;
 }
 
 /**
@@ -31,6 +33,7 @@ export interface OpenOptions {
  */
 export function openInput(path: string, options: OpenOptions = {}): OpenInput {
   const source = path === "-" ? new PipeSource(Deno.stdin) : openPath(path);
+  if (options.keepAll === true && source instanceof PipeSource) source.keepAll();
   return {
     path,
     container: "none",

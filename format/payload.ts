@@ -21,7 +21,7 @@ import { type DirtyBitmapChunk, DirtyBitmapState } from "./dirty_bitmap_chunk.ts
 import type { Limits } from "./limits.ts";
 import { PBS_STATE_IDSTR, PBS_STATE_VERSION, readPbsState } from "./pbs_state.ts";
 import { RAM_SECTION_IDSTR, RAM_SECTION_VERSION, type RamBlock } from "./ram.ts";
-import type { BitmapVisitor } from "./ram_blocks.ts";
+import type { MappedRamVisitor } from "./ram_blocks.ts";
 import { newRamContext, type RamContext, type RamRun, RamScanner } from "./ram_scanner.ts";
 import type { ByteReader } from "./reader.ts";
 import {
@@ -41,7 +41,7 @@ import {
 import { readVfio, VFIO_IDSTR_SUFFIX, VFIO_VERSION, type VfioSummary } from "./vfio.ts";
 
 /** Called while sections of our own knowledge are read, for those who want more than the items. */
-export interface StreamVisitor {
+export interface StreamVisitor extends MappedRamVisitor {
   /** Called before the payload of a RAM section is read. */
   section?(type: SectionType, offset: number): void;
   /**
@@ -49,8 +49,6 @@ export interface StreamVisitor {
    * bytes is known (not 0) for records about pages.
    */
   run?(run: RamRun, pageBytes: number): void;
-  /** Called with the bitmap of each block of a mapped-ram stream. */
-  bitmap?: BitmapVisitor;
   /** Called when pages that were sent before are dropped: a range of bytes of a block. */
   discard?(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void;
   /** Called with each chunk of dirty bitmaps; the reader stands at its bits. */
@@ -191,7 +189,7 @@ function readRam(
   expectVersion(reader, section, RAM_SECTION_VERSION);
   const { visitor, ram } = context;
   visitor.section?.(type, reader.offset);
-  const scanner = new RamScanner(reader, ram, context.limits, visitor.bitmap?.bind(visitor));
+  const scanner = new RamScanner(reader, ram, context.limits, visitor);
   const summary: RamSummary = {
     zeroPages: 0,
     normalPages: 0,

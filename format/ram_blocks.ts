@@ -39,15 +39,20 @@ export interface BlockListForm {
   readonly pageBytes?: number;
 }
 
-/** Called with the bitmap of each block of a mapped-ram list, if given: the bytes are the callee's to keep. */
-export type BitmapVisitor = (block: RamBlock, bitmap: Uint8Array) => void;
+/** Called while the blocks of a mapped-ram list are passed. */
+export interface MappedRamVisitor {
+  /** Called with a block's bitmap; the bytes are the callee's to keep. */
+  bitmap?(block: RamBlock, bitmap: Uint8Array): void;
+  /** Called where a block's pages begin. The callee may read them up to the block's end; what it leaves is skipped. */
+  pages?(block: RamBlock, reader: ByteReader): void;
+}
 
 /** Decodes the entries of a block list whose lengths sum up to `totalBytes`. */
 export function decodeBlockList(
   reader: ByteReader,
   totalBytes: number,
   form: BlockListForm,
-  onBitmap?: BitmapVisitor,
+  visitor: MappedRamVisitor = {},
   limits: Limits = DEFAULT_LIMITS,
 ): RamBlock[] {
   const blocks: RamBlock[] = [];
@@ -71,7 +76,7 @@ export function decodeBlockList(
     names.add(block.name);
     blocks.push(block);
     remaining -= block.usedLengthBytes;
-    if (block.mapped !== undefined) skipAreas(reader, block, block.mapped, onBitmap);
+    if (block.mapped !== undefined) skipAreas(reader, block, block.mapped, visitor);
   }
   return blocks;
 }
@@ -168,13 +173,17 @@ function skipAreas(
   reader: ByteReader,
   block: RamBlock,
   header: MappedRamHeader,
-  onBitmap: BitmapVisitor | undefined,
+  visitor: MappedRamVisitor,
 ): void {
   if (isElsewhere(header)) return;
   reader.skip(header.bitmapOffset - reader.offset, "hole before the bitmap");
   const bytes = bitmapBytes(block.usedLengthBytes / header.pageBytes);
-  if (onBitmap === undefined) reader.skip(bytes, "bitmap");
-  else onBitmap(block, reader.bytes(bytes, `bitmap of ${quoteText(block.name)}`));
+  if (visitor.bitmap === undefined) reader.skip(bytes, "bitmap");
+  else visitor.bitmap(block, reader.bytes(bytes, `bitmap of ${quoteText(block.name)}`));
+  if (visitor.pages !== undefined) {
+    reader.skip(header.pagesOffset - reader.offset, "hole before the pages");
+    visitor.pages(block, reader);
+  }
   const pagesEnd = header.pagesOffset + block.usedLengthBytes;
   reader.skip(pagesEnd - reader.offset, `pages of ${quoteText(block.name)}`);
 }

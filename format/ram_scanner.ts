@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type BitmapVisitor, type BlockListForm, decodeBlockList } from "./ram_blocks.ts";
+import { type BlockListForm, decodeBlockList, type MappedRamVisitor } from "./ram_blocks.ts";
 import type { Limits } from "./limits.ts";
 import { inferPageBytes } from "./page_size.ts";
 import {
@@ -95,19 +95,19 @@ export class RamScanner {
   readonly #reader: ByteReader;
   readonly #context: RamContext;
   readonly #limits: Limits;
-  readonly #onBitmap: BitmapVisitor | undefined;
+  readonly #visitor: MappedRamVisitor;
 
   /** Reads with `reader` and remembers in `context`. */
   constructor(
     reader: ByteReader,
     context: RamContext,
     limits: Limits,
-    onBitmap?: BitmapVisitor,
+    visitor: MappedRamVisitor = {},
   ) {
     this.#reader = reader;
     this.#context = context;
     this.#limits = limits;
-    this.#onBitmap = onBitmap;
+    this.#visitor = visitor;
     this.run = {
       kind: "eos",
       flags: 0,
@@ -202,7 +202,7 @@ export class RamScanner {
       this.#reader,
       this.run.address,
       pageBytes === undefined ? form : { ...form, pageBytes },
-      this.#onBitmap,
+      this.#visitor,
       this.#limits,
     );
     for (const block of list) {

@@ -1,0 +1,3 @@
+export function printRichState(_state: unknown, print: (text: string) => void): void {
+  print("{}");
+}

@@ -1,0 +1,158 @@
+/**
+ * What analyze-migration.py does: a stream's device state as JSON, its description, its memory, or all of them as files.
+ *
+ * @module
+ */
+
+import { compatDescription, printCompatState } from "../analyze/compat.ts";
+import { imageVmdescription, loadVmdescription } from "../analyze/load_vmdescription.ts";
+import { readState, type StreamState } from "../analyze/state.ts";
+import { type OpenInput, openInput } from "../container/open.ts";
+import { FormatError } from "../format/error.ts";
+import type { StreamVisitor } from "../format/payload.ts";
+import type { Vmdescription } from "../format/vmdescription.ts";
+import { describeError, EXIT, type Streams } from "./main.ts";
+
+/** What to print. */
+export const DUMPS = ["state", "desc", "rich"] as const;
+
+/** Options of the analysis. */
+export interface AnalyzeOptions {
+  /** The device state in the script's form, the vmdescription, or the state in our own richer form. */
+  readonly dump: typeof DUMPS[number];
+  /** Whether the state includes the memory. */
+  readonly memory: boolean;
+  /** Whether everything is written to files instead. */
+  readonly extract: boolean;
+  /** Folder for those files. */
+  readonly out: string;
+  /** Absolute offset of the stream in the input. */
+  readonly offset: number;
+  /** File that a vmdescription is taken from, for a stream that carries none. */
+  readonly vmdesc: string | undefined;
+  /** Whether what stands before a damaged place is printed. */
+  readonly keepGoing: boolean;
+}
+
+interface Job {
+  readonly input: OpenInput;
+  readonly options: AnalyzeOptions;
+  readonly given: Vmdescription | undefined;
+  readonly streams: Streams;
+}
+
+/** Runs the analysis of one input. */
+export async function runAnalyze(
+  path: string,
+  options: AnalyzeOptions,
+  streams: Streams,
+): Promise<number> {
+  const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
+  // Pages are printed after they were passed, so all of a pipe has to be kept for that.
+  const keepAll = options.memory && !options.extract && options.dump === "state";
+  using input = openInput(path, { offset: options.offset, keepAll });
+  const job = { input, options, given, streams };
+  if (options.extract) return await extract(job);
+  if (options.dump === "desc") return printDescription(job);
+  if (options.dump === "rich") return await printRich(job);
+  return await printState(job);
+}
+
+function read(job: Job, visitor?: StreamVisitor): StreamState {
+  const { input, options, given } = job;
+  return readState(input.source, {
+    offset: input.streamOffset,
+    keepGoing: options.keepGoing,
+    ...(given === undefined ? {} : { vmdescription: given }),
+    ...(visitor === undefined ? {} : { visitor }),
+  });
+}
+
+/** Tells on standard error what the result does not show, and gives the exit code. */
+function conclude(state: StreamState, streams: Streams): number {
+  const { guessed } = state;
+  if (guessed.length > 0) {
+    const how = guessed.every((item) => item.boundary === "footer") ? "footer" : "next section";
+    const count = guessed.length === 1 ? "1 section has" : `${guessed.length} sections have`;
+    streams.err.line(
+      `note: ${count} no description; the end was found by the ${how}, the bytes are shown as they are`,
+    );
+  }
+  for (const { first } of state.entries) {
+    if (first.problem !== undefined) streams.err.line(`note: ${describeError(first.problem)}`);
+  }
+  if (state.error === undefined) return EXIT.DONE;
+  streams.err.line(`error: ${describeError(state.error)}`);
+  return EXIT.FAILED;
+}
+
+function printDescription({ input, streams }: Job): number {
+  const section = imageVmdescription(input.source, input.streamOffset);
+  if (section === undefined) {
+    throw new FormatError("bad-vmdescription", "The stream carries no vmdescription", {
+      offset: input.source.sizeBytes ?? 0,
+      expected: "a vmdescription behind the stream's end",
+    });
+  }
+  streams.out.text(compatDescription(section));
+  return EXIT.DONE;
+}
+
+async function printState(job: Job): Promise<number> {
+  const { options, streams } = job;
+  const print = (text: string) => streams.out.text(text);
+  if (!options.memory) {
+    const state = read(job);
+    printCompatState(state, print);
+    return conclude(state, streams);
+  }
+  const { GuestMemory } = await import("../analyze/memory.ts");
+  const { compatMemory } = await import("../analyze/compat_memory.ts");
+  const { loadInflate } = await import("../container/inflate.ts");
+  using memory = new GuestMemory(job.input.source, await loadInflate());
+  const state = read(job, memory);
+  printCompatState(state, print, compatMemory(memory, state.pageBytes ?? 0));
+  return conclude(state, streams);
+}
+
+async function printRich(job: Job): Promise<number> {
+  const { printRichState } = await import("../analyze/rich.ts");
+  const state = read(job);
+  printRichState(state, (text) => job.streams.out.text(text));
+  return conclude(state, job.streams);
+}
+
+async function extract(job: Job): Promise<number> {
+  const { options, streams } = job;
+  const { RamExtractor } = await import("../analyze/ram_extractor.ts");
+  const { loadInflate } = await import("../container/inflate.ts");
+  const { OutputFolder } = await import("../container/output_folder.ts");
+  using folder = new OutputFolder(options.out);
+  // The names of these two are taken first: a RAM block may be called like that.
+  const description = folder.create("desc.json");
+  const stateFile = folder.create("state.json");
+  const names: string[] = [];
+  const extractor = new RamExtractor(
+    folder,
+    await loadInflate(),
+    (block) => names.push(block.name),
+  );
+  const state = read(job, extractor);
+  if (state.vmdescription === undefined) folder.discard(description);
+  else {
+    writeText(description.file, compatDescription(state.vmdescription).trimEnd());
+    names.unshift("desc.json");
+  }
+  let text = "";
+  printCompatState(state, (piece) => text += piece);
+  writeText(stateFile.file, text.trimEnd());
+  names.push("state.json");
+  folder.commit();
+  for (const name of names) streams.out.line(name);
+  return conclude(state, streams);
+}
+
+function writeText(file: Deno.FsFile, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+}
