@@ -1,0 +1,151 @@
+/**
+ * Runs whole processes and measures them: wall time in pairs, peak memory apart from that.
+ *
+ * Two commands that are compared run in turn (A B A B ...), so that whatever else the machine does meets both. Before that each
+ * runs once unmeasured: program, modules and input are then in the page cache. The figures are medians.
+ *
+ * @module
+ */
+
+/** A command to measure. */
+export interface CommandLine {
+  /** Executable. */
+  readonly program: string;
+  /** Its arguments. */
+  readonly args: readonly string[];
+}
+
+/** The result of measuring two commands side by side. */
+export interface PairTimes {
+  /** Median wall time of the first, in seconds. */
+  readonly ours: number;
+  /** Median wall time of the second, in seconds. */
+  readonly peer: number;
+  /** Median of the pairs' ratios, first to second. */
+  readonly ratio: number;
+}
+
+/** Pause between two looks at a process's memory, in ms. */
+const POLL_MS = 2;
+
+/** A command that ended with an error. */
+export class CommandFailed extends Error {
+  /** Makes the error from what the command wrote to standard error. */
+  constructor(command: CommandLine, code: number, stderr: Uint8Array) {
+    const lines = new TextDecoder().decode(stderr).trim().split("\n");
+    super(`exit status ${code} of ${command.program}: ${(lines[0] ?? "").slice(0, 200)}`);
+    this.name = "CommandFailed";
+  }
+}
+
+/** A shell command; `$1`, `$2`... in `script` are the `args`. */
+export function shell(script: string, ...args: string[]): CommandLine {
+  return { program: "sh", args: ["-c", script, "sh", ...args] };
+}
+
+/** The folder that commands run in: the project's. */
+const FOLDER = new URL("../", import.meta.url);
+
+function prepare(command: CommandLine, stdout: "null" | "piped"): Deno.Command {
+  return new Deno.Command(command.program, {
+    args: [...command.args],
+    cwd: FOLDER,
+    stdin: "null",
+    stdout,
+    stderr: "piped",
+  });
+}
+
+/** Runs a command once and returns its wall time in seconds. */
+export function timeOnce(command: CommandLine): number {
+  const prepared = prepare(command, "null");
+  const start = performance.now();
+  const { success, code, stderr } = prepared.outputSync();
+  const seconds = (performance.now() - start) / 1000;
+  if (!success) throw new CommandFailed(command, code, stderr);
+  return seconds;
+}
+
+/** Runs a command and returns what it printed. */
+export function outputOf(command: CommandLine): Uint8Array {
+  const { success, code, stdout, stderr } = prepare(command, "piped").outputSync();
+  if (!success) throw new CommandFailed(command, code, stderr);
+  return stdout;
+}
+
+/** Whether a command runs without an error. */
+export function succeeds(command: CommandLine): boolean {
+  return prepare(command, "null").outputSync().success;
+}
+
+/** Measures two commands in `pairs` pairs. */
+export function timePairs(ours: CommandLine, peer: CommandLine, pairs: number): PairTimes {
+  timeOnce(ours);
+  timeOnce(peer);
+  const times = Array.from({ length: pairs }, () => ({
+    ours: timeOnce(ours),
+    peer: timeOnce(peer),
+  }));
+  return {
+    ours: median(times.map((pair) => pair.ours)),
+    peer: median(times.map((pair) => pair.peer)),
+    ratio: median(times.map((pair) => pair.ours / pair.peer)),
+  };
+}
+
+/** Measures one command `times` times and returns the median in seconds. */
+export function timeAlone(command: CommandLine, times: number): number {
+  timeOnce(command);
+  return median(Array.from({ length: times }, () => timeOnce(command)));
+}
+
+/** The middle value, or the mean of the two middle ones. */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError("No values");
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle]!;
+  return sorted.length % 2 === 1 ? upper : (sorted[middle - 1]! + upper) / 2;
+}
+
+/**
+ * The peak of the resident memory of a command, or of the largest of its descendants, in bytes; `undefined` where the system has no
+ * `/proc`. The kernel keeps the peak (VmHWM), so a look every few ms misses at most what the process gained in its
+ * last few ms.
+ */
+export async function peakMemoryBytes(command: CommandLine): Promise<number | undefined> {
+  if (Deno.build.os !== "linux") return undefined;
+  const child = prepare(command, "null").spawn();
+  let peak = 0;
+  const timer = setInterval(() => {
+    for (const pid of withDescendants(child.pid)) peak = Math.max(peak, highWaterBytes(pid));
+  }, POLL_MS);
+  try {
+    const { success, code, stderr } = await child.output();
+    if (!success) throw new CommandFailed(command, code, stderr);
+  } finally {
+    clearInterval(timer);
+  }
+  return peak === 0 ? undefined : peak;
+}
+
+function* withDescendants(pid: number): Generator<number, void, undefined> {
+  yield pid;
+  for (const child of readProc(`${pid}/task/${pid}/children`).split(" ")) {
+    if (child !== "") yield* withDescendants(Number(child));
+  }
+}
+
+function highWaterBytes(pid: number): number {
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readProc(`${pid}/status`))?.[1];
+  return Number(kibibytes ?? 0) * 1024;
+}
+
+/** A file of `/proc`; empty where the process has ended. */
+function readProc(path: string): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${path}`);
+  } catch {
+    return "";
+  }
+}
