@@ -12,6 +12,18 @@ import { spillTo, type TemporaryFile } from "./temporary_file.ts";
 /** Bytes kept in memory before a temporary file takes them. */
 export const PIPE_MEMORY_BYTES: number = 48 * 1024 * 1024;
 
+/** Bytes that a piece of the kept bytes has room for: small reads share one, or a slow pipe would leave millions of them. */
+const CHUNK_BYTES = 64 * 1024;
+
+/** Kept bytes in one piece. */
+interface Chunk {
+  /** Offset of the first one in the pipe. */
+  readonly offset: number;
+  /** The bytes: the part of `room` that is in use. */
+  bytes: Uint8Array;
+  readonly room: Uint8Array;
+}
+
 /** Where a pipe's bytes come from; `Deno.stdin` is one. */
 export interface SyncReader {
   /** Reads some bytes and returns how many, or `null` at the end. */
@@ -31,7 +43,7 @@ export class PipeSource implements ByteSource, Disposable {
   #retaining = false;
   #keepAll = false;
   /** Kept bytes, one behind the other, up to `#position`. */
-  #chunks: { offset: number; bytes: Uint8Array }[] = [];
+  #chunks: Chunk[] = [];
   #chunkBytes = 0;
   #spill: Spill | undefined;
 
@@ -63,7 +75,7 @@ export class PipeSource implements ByteSource, Disposable {
       this.#ended = true;
       return 0;
     }
-    if (this.#retaining) this.#keep(this.#position, into.slice(0, got));
+    if (this.#retaining) this.#keep(this.#position, into.subarray(0, got));
     this.#position += got;
     return got;
   }
@@ -78,8 +90,21 @@ export class PipeSource implements ByteSource, Disposable {
       this.#chunkBytes = 0;
     }
     if (this.#spill !== undefined) return this.#spill.append(bytes);
-    this.#chunks.push({ offset, bytes });
+    this.#append(offset, bytes);
     this.#chunkBytes += bytes.length;
+  }
+
+  #append(offset: number, bytes: Uint8Array): void {
+    const last = this.#chunks.at(-1);
+    const used = last?.bytes.length ?? 0;
+    if (last?.offset === offset - used && used + bytes.length <= last.room.length) {
+      last.room.set(bytes, used);
+      last.bytes = last.room.subarray(0, used + bytes.length);
+      return;
+    }
+    const room = new Uint8Array(Math.max(CHUNK_BYTES, bytes.length));
+    room.set(bytes);
+    this.#chunks.push({ offset, bytes: room.subarray(0, bytes.length), room });
   }
 
   #readKept(offset: number, into: Uint8Array): number {
