@@ -37,7 +37,7 @@ import {
 } from "./payload.ts";
 import { PAGE_BYTES_RANGE } from "./ram.ts";
 import { mappedRamAreas } from "./ram_blocks.ts";
-import { ByteReader } from "./reader.ts";
+import { ByteReader, READER_BLOCK_BYTES } from "./reader.ts";
 import {
   decodeFooter,
   decodeSectionIdentity,
@@ -60,6 +60,8 @@ export interface StreamReaderOptions {
   readonly visitor?: StreamVisitor;
   /** Ceilings. Default {@link DEFAULT_LIMITS}. */
   readonly limits?: Limits;
+  /** Size of the reader's block buffer in bytes; for tests of block borders. */
+  readonly blockBytes?: number;
 }
 
 const SECTION_TYPES = new Map<number, SectionType>([
@@ -98,7 +100,8 @@ export class StreamReader {
   /** Prepares to read from `source`. */
   constructor(source: ByteSource, options: StreamReaderOptions = {}) {
     this.#limits = options.limits ?? DEFAULT_LIMITS;
-    this.#reader = new ByteReader(source, { offset: options.offset ?? 0 });
+    const { offset = 0, blockBytes = READER_BLOCK_BYTES } = options;
+    this.#reader = new ByteReader(source, { offset, blockBytes });
     this.context = newPayloadContext(options.visitor ?? {}, this.#limits);
     this.#devices = new DeviceReader(this.#reader, this.#limits, options.vmdescription);
   }
