@@ -9,7 +9,8 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { type AnalyzeOptions, DUMPS, runAnalyze } from "./cli/analyze.ts";
+import { type AnalyzeOptions, runAnalyze } from "./cli/analyze.ts";
+import { DUMPS } from "./cli/dumps.ts";
 import { EXIT, runMain, UsageError } from "./cli/main.ts";
 import { parseSize } from "./cli/size.ts";
 

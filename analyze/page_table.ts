@@ -92,8 +92,12 @@ export class BlockPages {
     };
   }
 
-  /** Sets `count` pages from `first` on; their contents stand `stride` bytes apart, the first at `location`. */
-  set(first: number, count: number, kind: PageKind, location = 0, stride = 0): void {
+  /**
+   * Sets `count` pages from `first` on; their contents stand `stride` bytes apart, the first at `location`. Returns how many of
+   * them had been absent.
+   */
+  set(first: number, count: number, kind: PageKind, location = 0, stride = 0): number {
+    const absent = this.#counts[PAGE_KIND.ABSENT]!;
     for (let done = 0; done < count;) {
       const chunk = this.#chunk(first + done);
       const at = (first + done) % CHUNK_PAGES;
@@ -106,6 +110,7 @@ export class BlockPages {
       }
       done += here;
     }
+    return absent - this.#counts[PAGE_KIND.ABSENT]!;
   }
 
   #setKinds(kinds: Uint8Array, at: number, count: number, kind: PageKind): void {

@@ -20,6 +20,8 @@ export const KIND_OF_RECORD: Partial<Record<RamRecordKind, PageKind>> = {
 /** Knows the last kind of each page of a stream. */
 export class PageTracker implements StreamVisitor {
   readonly #tables = new Map<RamBlock, BlockPages>();
+  /** Records about pages that had been sent before, since the start. */
+  resentPages = 0;
 
   /** The table of a block; empty before anything was said of its pages. */
   table(block: RamBlock, pageBytes: number): BlockPages {
@@ -35,7 +37,8 @@ export class PageTracker implements StreamVisitor {
   run(run: RamRun, pageBytes: number): void {
     const kind = KIND_OF_RECORD[run.kind];
     if (kind === undefined || run.block === undefined) return;
-    this.table(run.block, pageBytes).set(run.address / pageBytes, run.count, kind);
+    const table = this.table(run.block, pageBytes);
+    this.resentPages += run.count - table.set(run.address / pageBytes, run.count, kind);
   }
 
   /** Takes a mapped-ram bitmap. */

@@ -11,10 +11,8 @@ import { type OpenInput, openInput } from "../container/open.ts";
 import { FormatError } from "../format/error.ts";
 import type { StreamVisitor } from "../format/payload.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
+import type { DUMPS } from "./dumps.ts";
 import { describeError, EXIT, type Streams } from "./main.ts";
-
-/** What to print. */
-export const DUMPS = ["state", "desc", "rich"] as const;
 
 /** Options of the analysis. */
 export interface AnalyzeOptions {

@@ -1,0 +1,43 @@
+/**
+ * Options that several subcommands share.
+ *
+ * @module
+ */
+
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { UsageError } from "./main.ts";
+import { parseSize } from "./size.ts";
+
+/** Reads a size for commander. */
+export function sizeOption(text: string): number {
+  try {
+    return parseSize(text, "this option");
+  } catch (error) {
+    if (error instanceof UsageError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
+}
+
+/** The options that every command has which reads a stream. */
+// An interface would lack the implicit index signature that the framework asks for.
+export type StreamOptions = {
+  /** Absolute offset of the stream in the input. */
+  offset: number;
+  /** File that a vmdescription is taken from. */
+  vmdesc?: string | undefined;
+  /** Whether what stands before a damaged place is shown. */
+  keepGoing?: true | undefined;
+  /** Whether the stack of an error is printed. */
+  debug?: true | undefined;
+};
+
+/** A command that reads one stream: its argument and the options that every such command has. */
+export function streamCommand(name: string, summary: string): Command<[string], StreamOptions> {
+  return new Command(name)
+    .summary(summary)
+    .argument("<file>", "the stream: a file, or - for standard input")
+    .option("--offset <n>", "where the stream starts (4096, 0x1000, 4K, 1M)", sizeOption, 0)
+    .option("--vmdesc <file>", "take the vmdescription from another image or a JSON file")
+    .option("--keep-going", "show what stands before a damaged place")
+    .option("--debug", "print the stack of an error");
+}

@@ -1,0 +1,156 @@
+/**
+ * `migstream info`: an overview of a stream.
+ *
+ * @module
+ */
+
+import { bold, setColorEnabled } from "@std/fmt/colors";
+import { readInfo, type StreamInfo } from "../analyze/info.ts";
+import { loadVmdescription } from "../analyze/load_vmdescription.ts";
+import { openInput } from "../container/open.ts";
+import { describeCommand } from "../format/command.ts";
+import { escapeText, hex } from "../format/text.ts";
+import { describeError, EXIT, type Streams } from "./main.ts";
+import { sizeText } from "./size_text.ts";
+import { table } from "./table.ts";
+
+/** Options of `info`. */
+export interface InfoCommandOptions {
+  /** Whether to print JSON. */
+  readonly json: boolean;
+  /** Absolute offset of the stream in the input. */
+  readonly offset: number;
+  /** File that a vmdescription is taken from. */
+  readonly vmdesc: string | undefined;
+  /** Whether what stands before a damaged place is printed. */
+  readonly keepGoing: boolean;
+}
+
+/** Rows of a table that are printed before the rest is only counted. */
+const MAX_ROWS = 40;
+
+/** Prints an overview of a stream. */
+export function runInfo(path: string, options: InfoCommandOptions, streams: Streams): number {
+  const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
+  using input = openInput(path, { offset: options.offset });
+  const { info, error } = readInfo(input, {
+    keepGoing: options.keepGoing,
+    ...(given === undefined ? {} : { vmdescription: given }),
+  });
+  if (options.json) streams.out.line(JSON.stringify(info, undefined, 2));
+  else printInfo(info, streams);
+  if (error === undefined) return EXIT.DONE;
+  streams.err.line(`error: ${describeError(error)}`);
+  return EXIT.FAILED;
+}
+
+function printInfo(info: StreamInfo, { out }: Streams): void {
+  setColorEnabled(Deno.stdout.isTerminal() && !Deno.noColor);
+  for (const [name, value] of headLines(info)) out.line(`${`${name}:`.padEnd(14)} ${value}`);
+  const parts: [string, string[][], string][] = [
+    ["RAM blocks", blockRows(info), "lrrrrrr"],
+    ["RAM by section", iterationRows(info), "rlrrrr"],
+    ["Dirty bitmaps", bitmapRows(info), "llrl"],
+    ["Commands", commandRows(info), "rl"],
+    ["Sections", sectionRows(info), "rrrrrl"],
+  ];
+  for (const [title, rows, alignment] of parts) {
+    if (rows.length < 2) continue;
+    out.line();
+    out.line(bold(title));
+    for (const line of table(rows.slice(0, MAX_ROWS + 1), alignment)) out.line(`  ${line}`);
+    const more = rows.length - 1 - MAX_ROWS;
+    if (more > 0) out.line(`  ... and ${more} more (--json has all)`);
+  }
+  if (info.notes.length > 0) {
+    out.line();
+    for (const note of info.notes) out.line(`note: ${note}`);
+  }
+}
+
+function headLines(info: StreamInfo): [string, string][] {
+  const { input, sizes } = info;
+  const lines: [string, string][] = [
+    ["input", escapeText(input.path)],
+    ["size", input.sizeBytes === null ? "unknown" : bytes(input.sizeBytes)],
+  ];
+  if (input.streamOffset > 0) lines.push(["stream at", hex(input.streamOffset)]);
+  lines.push(["machine", info.machine === null ? "not said" : escapeText(info.machine)]);
+  if (info.uuid !== null) lines.push(["uuid", info.uuid]);
+  if (info.capabilities.length > 0) {
+    lines.push(["capabilities", info.capabilities.map(escapeText).join(", ")]);
+  }
+  lines.push(
+    ["target page", info.targetPageBytes === null ? "unknown" : bytes(info.targetPageBytes)],
+    ["vmdescription", info.vmdescription ? bytes(sizes.vmdescription) : "none"],
+    ["footers", info.footers === null ? "no section" : info.footers ? "yes" : "no"],
+    ["RAM", sizes.ramHoles === 0 ? bytes(sizes.ram) : `${bytes(sizes.ram)} with holes`],
+    ["devices", bytes(sizes.devices)],
+  );
+  if (info.resentPages > 0) lines.push(["sent again", `${info.resentPages} pages`]);
+  if (info.multifdFlushes > 0) lines.push(["multifd syncs", String(info.multifdFlushes)]);
+  return lines;
+}
+
+function bytes(count: number): string {
+  return count < 1024 ? `${count} bytes` : `${sizeText(count)} (${count})`;
+}
+
+function blockRows(info: StreamInfo): string[][] {
+  const header = ["name", "size", "normal", "zero", "delta", "compr.", "absent"];
+  return [
+    header,
+    ...info.ramBlocks.map(({ name, usedLengthBytes, pages }) => [
+      escapeText(name),
+      sizeText(usedLengthBytes),
+      ...(pages === null
+        ? ["?", "?", "?", "?", "?"]
+        : [pages.normal, pages.zero, pages.delta, pages.compressed, pages.absent].map(String)),
+    ]),
+  ];
+}
+
+function iterationRows(info: StreamInfo): string[][] {
+  if (info.iterations.length < 2) return [];
+  return [
+    ["offset", "type", "normal", "zero", "delta", "compr."],
+    ...info.iterations.map(({ offset, type, normal, zero, delta, compressed }) => [
+      hex(offset),
+      type,
+      ...[normal, zero, delta, compressed].map(String),
+    ]),
+  ];
+}
+
+function bitmapRows(info: StreamInfo): string[][] {
+  return [
+    ["node", "bitmap", "dirty", "state"],
+    ...info.dirtyBitmaps.map(({ node, bitmap, dirtyBytes, enabled, persistent }) => [
+      escapeText(node),
+      escapeText(bitmap),
+      sizeText(dirtyBytes),
+      `${enabled ? "enabled" : "disabled"}${persistent ? ", persistent" : ""}`,
+    ]),
+  ];
+}
+
+function commandRows(info: StreamInfo): string[][] {
+  return [
+    ["offset", "command"],
+    ...info.commands.map((command) => [hex(command.offset), describeCommand(command)]),
+  ];
+}
+
+function sectionRows(info: StreamInfo): string[][] {
+  return [
+    ["id", "offset", "bytes", "parts", "v", "name"],
+    ...info.sections.map(({ id, offset, bytes, parts, version, name, instance }) => [
+      String(id),
+      hex(offset),
+      String(bytes),
+      String(parts),
+      String(version),
+      instance === 0 ? escapeText(name) : `${escapeText(name)} #${instance}`,
+    ]),
+  ];
+}
