@@ -31,6 +31,8 @@ export interface StreamState {
   readonly blocks: readonly RamBlock[] | undefined;
   /** Target page size in bytes, if known. */
   readonly pageBytes: number | undefined;
+  /** Whether sections have footers; `undefined` if no section was read. */
+  readonly hasFooters: boolean | undefined;
   /** The vmdescription, if the stream has one and was read up to it. */
   readonly vmdescription: VmdescriptionSection | undefined;
   /** Sections whose end had to be guessed, because nothing describes them. */
@@ -77,6 +79,7 @@ export function readState(source: ByteSource, options: ReadStateOptions = {}): S
     entries: entries.map(withFinalKind),
     blocks: blocks.size === 0 ? undefined : [...blocks.values()],
     pageBytes: reader.pageBytes,
+    hasFooters: reader.hasFooters,
     vmdescription,
     // A section before its description (on a pipe) was described in the end.
     guessed: guessed.filter((item) => item.device === undefined),

@@ -1,0 +1,27 @@
+/**
+ * What people ask of a stream: its device state, an overview, its memory, its layout.
+ *
+ * @example The machine and the RAM blocks of an image
+ * ```ts
+ * import { openInput, readInfo } from "@migstream/migstream/analyze";
+ *
+ * using input = openInput("testdata/pc.mig");
+ * const { info } = readInfo(input);
+ * console.log(info.machine, info.ramBlocks.map((block) => block.name));
+ * ```
+ *
+ * @module
+ */
+
+export * from "../container/inflate.ts";
+export * from "../container/open.ts";
+export * from "../container/output_folder.ts";
+export * from "./compat.ts";
+export * from "./compat_memory.ts";
+export * from "./info.ts";
+export * from "./load_vmdescription.ts";
+export * from "./memory.ts";
+export * from "./page_table.ts";
+export * from "./page_tracker.ts";
+export * from "./ram_extractor.ts";
+export * from "./state.ts";

@@ -1,0 +1,62 @@
+/**
+ * Codecs of the QEMU migration stream: bytes to values and back, without files, without opinions.
+ *
+ * Three levels: `decodeX` / `encodeX` for each structure; {@link RamScanner} for RAM payloads, run by run; {@link StreamReader} for whole
+ * streams, item by item.
+ *
+ * @example Every item of a stream
+ * ```ts
+ * import { BytesSource, StreamReader } from "@migstream/migstream/format";
+ *
+ * const bytes = await Deno.readFile("testdata/none.mig");
+ * for (const item of new StreamReader(new BytesSource(bytes)).items()) {
+ *   console.log(item.offset, item.lengthBytes, item.kind);
+ * }
+ * ```
+ *
+ * @module
+ */
+
+export * from "./error.ts";
+export * from "./source.ts";
+export * from "./reader.ts";
+export * from "./writer.ts";
+export * from "./text.ts";
+export * from "./limits.ts";
+export * from "./header.ts";
+export * from "./configuration.ts";
+export * from "./section.ts";
+export * from "./command.ts";
+export * from "./ram.ts";
+export * from "./ram_blocks.ts";
+export * from "./ram_scanner.ts";
+export * from "./mapped_ram.ts";
+export * from "./xbzrle.ts";
+export * from "./page_size.ts";
+export * from "./json.ts";
+export * from "./vmdescription.ts";
+export * from "./vmstate.ts";
+export * from "./vmstate_types.ts";
+export * from "./chunk.ts";
+export * from "./dirty_bitmap.ts";
+export * from "./dirty_bitmap_chunk.ts";
+export * from "./dirty_bits.ts";
+export * from "./spapr_htab.ts";
+export * from "./s390_storage_attributes.ts";
+export * from "./s390_skeys.ts";
+export * from "./todclock.ts";
+export * from "./slirp.ts";
+export * from "./block_migration.ts";
+export * from "./vfio.ts";
+export * from "./pbs_state.ts";
+export * from "./global_state.ts";
+export * from "./cpr.ts";
+export * from "./virtio.ts";
+export * from "./virtio_subsections.ts";
+export * from "./pci.ts";
+export * from "./pci_interrupts.ts";
+export * from "./boundary.ts";
+export * from "./device.ts";
+export * from "./payload.ts";
+export * from "./items.ts";
+export * from "./stream.ts";
