@@ -15,7 +15,6 @@
  * @module
  */
 
-import type { DeviceState } from "../format/items.ts";
 import { parseJson, printPythonJson, quoteJsonAscii } from "../format/json.ts";
 import { decodeText } from "../format/text.ts";
 import type { VmdescriptionSection } from "../format/vmdescription.ts";
@@ -106,66 +105,74 @@ function printRam(
 
 function entryText(entry: StateEntry): string {
   const { device, bytes } = entry.first;
-  if (device !== undefined) return new DevicePrinter(device).struct(device.state, INDENT);
+  if (device !== undefined) return new DevicePrinter(device.bytes).print(device.state);
   // Nothing describes it: in the shape of a device that QEMU describes as one run of bytes.
   if (bytes !== undefined) return `{\n${INDENT}${INDENT}"data": "${spacedHex(bytes)}"\n${INDENT}}`;
   return '""';
 }
 
+/** Prints one device; every piece of text is made once, at its final indentation. */
 class DevicePrinter {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #text = "";
 
-  constructor(device: DeviceState) {
-    this.#bytes = device.bytes;
-    this.#view = new DataView(
-      device.bytes.buffer,
-      device.bytes.byteOffset,
-      device.bytes.byteLength,
-    );
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
   }
 
-  struct(struct: VmstateStruct, indent: string): string {
+  print(struct: VmstateStruct): string {
+    this.#struct(struct, INDENT);
+    return this.#text;
+  }
+
+  #struct(struct: VmstateStruct, indent: string): void {
+    const members = membersByName(struct);
+    if (members.size === 0) {
+      this.#text += "{}";
+      return;
+    }
     const inner = indent + INDENT;
-    const members = new Map<string, string[]>();
-    for (const field of struct.fields) {
-      const values = members.get(field.name);
-      if (values === undefined) members.set(field.name, this.#values(field, inner));
-      else values.push(...this.#values(field, inner));
-    }
-    for (const subsection of struct.subsections) {
-      const value = this.struct(subsection, inner);
-      const values = members.get(subsection.vmsdName);
-      if (values === undefined) members.set(subsection.vmsdName, [value]);
-      else values.push(value);
-    }
-    if (members.size === 0) return "{}";
-    let text = "{\n";
-    let separator = "";
-    for (const [name, values] of members) {
-      text += `${separator}${inner}${quoteJsonAscii(name)}: `;
-      text += values.length === 1 ? values[0]! : list(values, inner);
+    let separator = "{\n";
+    for (const [name, parts] of members) {
+      this.#text += `${separator}${inner}${quoteJsonAscii(name)}: `;
+      this.#member(parts, inner);
       separator = ",\n";
     }
-    return `${text}\n${indent}}`;
+    this.#text += `\n${indent}}`;
   }
 
-  /** The values of all elements. Structures of an array stand one level deeper than a lone one. */
-  #values(field: VmstateField, indent: string): string[] {
-    if (field.elements !== undefined && field.type === "struct") {
-      return field.elements.map((element) =>
-        isNullStruct(element) ? '"nullptr"' : this.struct(element, indent)
-      );
+  #member(parts: readonly Member[], indent: string): void {
+    let count = 0;
+    for (const part of parts) count += "count" in part ? part.count : 1;
+    if (count === 1) return this.#values(parts[0]!, "", indent, "");
+    const inner = indent + INDENT;
+    let separator = `[\n${inner}`;
+    for (const part of parts) {
+      this.#values(part, separator, inner, `,\n${inner}`);
+      separator = `,\n${inner}`;
     }
-    if (field.count === 1 || field.lengthBytes === 0) {
-      const value = this.#primitive(field.type, field.offset, field.lengthBytes);
-      return Array.from({ length: field.count }, () => value);
+    this.#text += `\n${indent}]`;
+  }
+
+  /** The values of a member, the first one behind `separator`, the others behind `next`. */
+  #values(part: Member, separator: string, indent: string, next: string): void {
+    if (!("count" in part)) {
+      this.#text += separator;
+      return this.#struct(part, indent);
     }
-    const size = field.lengthBytes / field.count;
-    return Array.from(
-      { length: field.count },
-      (_, index) => this.#primitive(field.type, field.offset + index * size, size),
-    );
+    if (part.type === "struct" && part.elements !== undefined) {
+      for (const [index, element] of part.elements.entries()) {
+        this.#text += index === 0 ? separator : next;
+        if (isNullStruct(element)) this.#text += '"nullptr"';
+        else this.#struct(element, indent);
+      }
+      return;
+    }
+    const size = part.lengthBytes / part.count;
+    for (let index = 0; index < part.count; index++) {
+      this.#text += index === 0 ? separator : next;
+      this.#text += this.#primitive(part.type, part.offset + index * size, size);
+    }
   }
 
   #primitive(type: string, offset: number, size: number): string {
@@ -184,17 +191,26 @@ class DevicePrinter {
 
   #signed(offset: number, size: number): string {
     const digits = this.#digits(offset, size);
-    const isNegative = size > 0 && this.#view.getInt8(offset) < 0;
+    const isNegative = size > 0 && this.#bytes[offset]! >= 0x80;
     if (!isNegative) return `"0x${digits}"`;
     return `"0x${digits} (${BigInt.asIntN(size * 8, BigInt(`0x${digits}`))})"`;
   }
 }
 
-/** A JSON list; its values are indented for one level less, as members. */
-function list(values: readonly string[], indent: string): string {
-  const inner = indent + INDENT;
-  const deeper = values.map((value) => inner + value.replaceAll("\n", `\n${INDENT}`));
-  return `[\n${deeper.join(",\n")}\n${indent}]`;
+/** What stands under a name: fields, which may be arrays, or subsections. */
+type Member = VmstateField | VmstateStruct;
+
+/** The members of a structure; those of one name are together, in the place of the first. */
+function membersByName(struct: VmstateStruct): Map<string, Member[]> {
+  const members = new Map<string, Member[]>();
+  const add = (name: string, member: Member) => {
+    const same = members.get(name);
+    if (same === undefined) members.set(name, [member]);
+    else same.push(member);
+  };
+  for (const field of struct.fields) add(field.name, field);
+  for (const subsection of struct.subsections) add(subsection.vmsdName, subsection);
+  return members;
 }
 
 /** The vmdescription as the script prints it with `-d desc`, a newline at the end included. */
