@@ -19,20 +19,19 @@ import { parseJson, printPythonJson, quoteJsonAscii } from "../format/json.ts";
 import { decodeText } from "../format/text.ts";
 import type { VmdescriptionSection } from "../format/vmdescription.ts";
 import { isNullStruct, type VmstateField, type VmstateStruct } from "../format/vmstate.ts";
+import { AsciiBuffer } from "./ascii_buffer.ts";
 import type { StateEntry, StreamState } from "./state.ts";
 
-/** Prints the memory of a stream: calls `print` with pieces of text, one member a line. */
-export type MemoryPrinter = (indent: string, print: (text: string) => void) => void;
+/** Writes the memory of a stream as an object whose closing brace stands at `indent`. */
+export type MemoryPrinter = (indent: string, out: AsciiBuffer) => void;
 
 const INDENT = "    ";
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
 /** Types that are printed as an unsigned number. */
-const UNSIGNED_TYPES = new Set(["uint8", "uint16", "uint32", "uint64", "uint32 equal"]);
+const UNSIGNED_TYPES = ["uint8", "uint16", "uint32", "uint64", "uint32 equal"];
 
 /** Types that are printed as a signed number; some of them are unsigned, but the script prints them so. */
-const SIGNED_TYPES = new Set([
+const SIGNED_TYPES = [
   "int8",
   "int16",
   "int32",
@@ -42,37 +41,37 @@ const SIGNED_TYPES = new Set([
   "uint8 equal",
   "uint16 equal",
   "int64 equal",
-]);
-
-/** Bytes as two-digit hexadecimal numbers with single spaces between them. */
-export function spacedHex(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
-  if (start === end) return "";
-  let text = HEX[bytes[start]!]!;
-  for (let at = start + 1; at < end; at++) text += " " + HEX[bytes[at]!]!;
-  return text;
-}
+];
 
 /**
- * Prints the state of a stream as the script does with `-d state`, a newline at the end included.
+ * Writes the state of a stream as the script prints it with `-d state`, a newline at the end included.
  *
- * @param print Takes the text in pieces.
- * @param memory Prints the pages, for `-m`.
+ * @param write Takes the text in pieces of ASCII, which it must not keep.
+ * @param memory Writes the pages, for `-m`.
  */
-export function printCompatState(
+export function writeCompatState(
   state: StreamState,
-  print: (text: string) => void,
+  write: (bytes: Uint8Array) => void,
   memory?: MemoryPrinter,
 ): void {
-  const entries = lastOfEachKey(state.entries);
-  if (entries.size === 0) return print("{}\n");
+  const out = new AsciiBuffer(write);
   let separator = "{\n";
-  for (const [key, entry] of entries) {
-    print(`${separator}${INDENT}${quoteJsonAscii(key)}: `);
-    if (entry.kind === "ram") printRam(state, print, memory);
-    else print(entryText(entry));
+  for (const [key, entry] of lastOfEachKey(state.entries)) {
+    out.text(`${separator}${INDENT}${quoteJsonAscii(key)}: `);
+    if (entry.kind === "ram") printRam(state, out, memory);
+    else printEntry(entry, out);
     separator = ",\n";
   }
-  print("\n}\n");
+  out.text(separator === "{\n" ? "{}\n" : "\n}\n");
+  out.flush();
+}
+
+/** As {@link writeCompatState}, into a string. */
+export function compatState(state: StreamState, memory?: MemoryPrinter): string {
+  const decoder = new TextDecoder();
+  let text = "";
+  writeCompatState(state, (bytes) => text += decoder.decode(bytes), memory);
+  return text;
 }
 
 /** Entries of one key (name and id) overwrite each other, in the place of the first. */
@@ -84,61 +83,54 @@ function lastOfEachKey(entries: readonly StateEntry[]): Map<string, StateEntry> 
   return byKey;
 }
 
-function printRam(
-  state: StreamState,
-  print: (text: string) => void,
-  memory: MemoryPrinter | undefined,
-): void {
+function printRam(state: StreamState, out: AsciiBuffer, memory: MemoryPrinter | undefined): void {
   const inner = INDENT + INDENT;
   const sizes = (state.blocks ?? []).map((block) => {
     const size = block.usedLengthBytes.toString(16).padStart(16, "0");
     return `${inner}${INDENT}${quoteJsonAscii(block.name)}: "0x${size}"`;
   });
   const list = sizes.length === 0 ? "{}" : `{\n${sizes.join(",\n")}\n${inner}}`;
-  print(`{\n${inner}"section sizes": ${list}`);
+  out.text(`{\n${inner}"section sizes": ${list}`);
   if (memory !== undefined) {
-    print(`,\n${inner}"memory": `);
-    memory(inner, print);
+    out.text(`,\n${inner}"memory": `);
+    memory(inner, out);
   }
-  print(`\n${INDENT}}`);
+  out.text(`\n${INDENT}}`);
 }
 
-function entryText(entry: StateEntry): string {
+function printEntry(entry: StateEntry, out: AsciiBuffer): void {
   const { device, bytes } = entry.first;
-  if (device !== undefined) return new DevicePrinter(device.bytes).print(device.state);
-  // Nothing describes it: in the shape of a device that QEMU describes as one run of bytes.
-  if (bytes !== undefined) return `{\n${INDENT}${INDENT}"data": "${spacedHex(bytes)}"\n${INDENT}}`;
-  return '""';
+  if (device !== undefined) new DevicePrinter(device.bytes, out).struct(device.state, INDENT);
+  else if (bytes === undefined) out.text('""');
+  else {
+    // Nothing describes it: in the shape of a device that QEMU describes as one run of bytes.
+    out.text(`{\n${INDENT}${INDENT}"data": "`);
+    out.spacedHex(bytes, 0, bytes.length);
+    out.text(`"\n${INDENT}}`);
+  }
 }
 
-/** Prints one device; every piece of text is made once, at its final indentation. */
+/** Prints a device; every piece of text is made once, at its final indentation. */
 class DevicePrinter {
   readonly #bytes: Uint8Array;
-  #text = "";
+  readonly #out: AsciiBuffer;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, out: AsciiBuffer) {
     this.#bytes = bytes;
+    this.#out = out;
   }
 
-  print(struct: VmstateStruct): string {
-    this.#struct(struct, INDENT);
-    return this.#text;
-  }
-
-  #struct(struct: VmstateStruct, indent: string): void {
+  struct(struct: VmstateStruct, indent: string): void {
     const members = membersByName(struct);
-    if (members.size === 0) {
-      this.#text += "{}";
-      return;
-    }
+    if (members.size === 0) return this.#out.text("{}");
     const inner = indent + INDENT;
     let separator = "{\n";
     for (const [name, parts] of members) {
-      this.#text += `${separator}${inner}${quoteJsonAscii(name)}: `;
+      this.#out.text(`${separator}${inner}${quoteJsonAscii(name)}: `);
       this.#member(parts, inner);
       separator = ",\n";
     }
-    this.#text += `\n${indent}}`;
+    this.#out.text(`\n${indent}}`);
   }
 
   #member(parts: readonly Member[], indent: string): void {
@@ -151,51 +143,73 @@ class DevicePrinter {
       this.#values(part, separator, inner, `,\n${inner}`);
       separator = `,\n${inner}`;
     }
-    this.#text += `\n${indent}]`;
+    this.#out.text(`\n${indent}]`);
   }
 
   /** The values of a member, the first one behind `separator`, the others behind `next`. */
   #values(part: Member, separator: string, indent: string, next: string): void {
     if (!("count" in part)) {
-      this.#text += separator;
-      return this.#struct(part, indent);
+      this.#out.text(separator);
+      return this.struct(part, indent);
     }
     if (part.type === "struct" && part.elements !== undefined) {
       for (const [index, element] of part.elements.entries()) {
-        this.#text += index === 0 ? separator : next;
-        if (isNullStruct(element)) this.#text += '"nullptr"';
-        else this.#struct(element, indent);
+        this.#out.text(index === 0 ? separator : next);
+        if (isNullStruct(element)) this.#out.text('"nullptr"');
+        else this.struct(element, indent);
       }
       return;
     }
+    const print = PRIMITIVES.get(part.type) ?? printBytes;
     const size = part.lengthBytes / part.count;
     for (let index = 0; index < part.count; index++) {
-      this.#text += index === 0 ? separator : next;
-      this.#text += this.#primitive(part.type, part.offset + index * size, size);
+      this.#out.text(index === 0 ? separator : next);
+      const start = part.offset + index * size;
+      print(this.#out, this.#bytes, start, start + size);
     }
   }
-
-  #primitive(type: string, offset: number, size: number): string {
-    if (UNSIGNED_TYPES.has(type)) return `"0x${this.#digits(offset, size)}"`;
-    if (SIGNED_TYPES.has(type)) return this.#signed(offset, size);
-    if (type === "bool" && size > 0) return this.#bytes[offset] === 0 ? "false" : "true";
-    if (type === "nullptr" && this.#bytes[offset] === 0x30) return '"nullptr"';
-    return `"${spacedHex(this.#bytes, offset, offset + size)}"`;
-  }
-
-  #digits(offset: number, size: number): string {
-    let digits = "";
-    for (let at = offset; at < offset + size; at++) digits += HEX[this.#bytes[at]!]!;
-    return digits;
-  }
-
-  #signed(offset: number, size: number): string {
-    const digits = this.#digits(offset, size);
-    const isNegative = size > 0 && this.#bytes[offset]! >= 0x80;
-    if (!isNegative) return `"0x${digits}"`;
-    return `"0x${digits} (${BigInt.asIntN(size * 8, BigInt(`0x${digits}`))})"`;
-  }
 }
+
+type PrimitivePrinter = (out: AsciiBuffer, bytes: Uint8Array, start: number, end: number) => void;
+
+const printBytes: PrimitivePrinter = (out, bytes, start, end) => {
+  out.text('"');
+  out.spacedHex(bytes, start, end);
+  out.text('"');
+};
+
+const printUnsigned: PrimitivePrinter = (out, bytes, start, end) => {
+  out.text('"0x');
+  out.hex(bytes, start, end);
+  out.text('"');
+};
+
+const printSigned: PrimitivePrinter = (out, bytes, start, end) => {
+  const isNegative = end > start && bytes[start]! >= 0x80;
+  if (!isNegative) return printUnsigned(out, bytes, start, end);
+  let value = 0n;
+  for (let at = start; at < end; at++) value = value << 8n | BigInt(bytes[at]!);
+  out.text('"0x');
+  out.hex(bytes, start, end);
+  out.text(` (${BigInt.asIntN((end - start) * 8, value)})"`);
+};
+
+const printBool: PrimitivePrinter = (out, bytes, start, end) => {
+  if (end === start) printBytes(out, bytes, start, end);
+  else out.text(bytes[start] === 0 ? "false" : "true");
+};
+
+const printNull: PrimitivePrinter = (out, bytes, start, end) => {
+  if (bytes[start] === 0x30) out.text('"nullptr"');
+  else printBytes(out, bytes, start, end);
+};
+
+const PRIMITIVES = new Map<string, PrimitivePrinter>([
+  ...UNSIGNED_TYPES.map((type): [string, PrimitivePrinter] => [type, printUnsigned]),
+  ...SIGNED_TYPES.map((type): [string, PrimitivePrinter] => [type, printSigned]),
+  ["bool", printBool],
+  ["nullptr", printNull],
+]);
 
 /** What stands under a name: fields, which may be arrays, or subsections. */
 type Member = VmstateField | VmstateStruct;

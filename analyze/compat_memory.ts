@@ -10,42 +10,34 @@
  */
 
 import { quoteJsonAscii } from "../format/json.ts";
-import { type MemoryPrinter, spacedHex } from "./compat.ts";
-import type { GuestMemory, PageSpan } from "./memory.ts";
+import type { MemoryPrinter } from "./compat.ts";
+import type { GuestMemory } from "./memory.ts";
 import { PAGE_KIND } from "./page_table.ts";
 
-/** Prints all pages that the stream sent, each once with its last content, in the order in which they came first. */
+/** Writes all pages that the stream sent, each once with its last content, in the order in which they came first. */
 export function compatMemory(memory: GuestMemory, pageBytes: number): MemoryPrinter {
-  return (indent, print) => {
+  return (indent, out) => {
     const inner = `${indent}    `;
     const page = new Uint8Array(pageBytes);
     let separator = "{\n";
-    for (const span of memory.order) {
-      for (let number = span.first; number < span.first + span.count; number++) {
-        const value = pageText(memory, span, number, page);
-        if (value === undefined) continue;
+    for (const { block, first, count } of memory.order) {
+      for (let number = first; number < first + count; number++) {
+        const kind = memory.kindAt(block, number);
+        if (kind === PAGE_KIND.ABSENT) continue;
         const address = (number * pageBytes).toString(16).padStart(16, "0");
-        const key = quoteJsonAscii(`${span.block.name} (0x${address})`);
-        print(`${separator}${inner}${key}: "${value}"`);
+        const key = quoteJsonAscii(`${block.name} (0x${address})`);
+        out.text(`${separator}${inner}${key}: "`);
+        if (kind === PAGE_KIND.ZERO) {
+          const fill = memory.fillAt(block, number).toString(16).padStart(2, "0");
+          out.text(`Filled with 0x${fill}`);
+        } else {
+          memory.read(block, number, page);
+          out.spacedHex(page, 0, pageBytes);
+        }
+        out.text('"');
         separator = ",\n";
       }
     }
-    print(separator === "{\n" ? "{}" : `\n${indent}}`);
+    out.text(separator === "{\n" ? "{}" : `\n${indent}}`);
   };
-}
-
-function pageText(
-  memory: GuestMemory,
-  span: PageSpan,
-  number: number,
-  page: Uint8Array,
-): string | undefined {
-  const kind = memory.kindAt(span.block, number);
-  if (kind === PAGE_KIND.ABSENT) return undefined;
-  if (kind === PAGE_KIND.ZERO) {
-    const fill = memory.fillAt(span.block, number);
-    return `Filled with 0x${fill.toString(16).padStart(2, "0")}`;
-  }
-  memory.read(span.block, number, page);
-  return spacedHex(page);
 }

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { compatDescription, printCompatState } from "../analyze/compat.ts";
+import { compatDescription, compatState, writeCompatState } from "../analyze/compat.ts";
 import { imageVmdescription, loadVmdescription } from "../analyze/load_vmdescription.ts";
-import { readState, type StreamState } from "../analyze/state.ts";
+import { readState, type ReadStateOptions, type StreamState } from "../analyze/state.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
 import { FormatError } from "../format/error.ts";
 import type { StreamVisitor } from "../format/payload.ts";
@@ -57,13 +57,16 @@ export async function runAnalyze(
 }
 
 function read(job: Job, visitor?: StreamVisitor): StreamState {
-  const { input, options, given } = job;
-  return readState(input.source, {
+  const own = visitor === undefined ? {} : { visitor };
+  return readState(job.input.source, { ...readOptions(job), ...own });
+}
+
+function readOptions({ input, options, given }: Job): ReadStateOptions {
+  return {
     offset: input.streamOffset,
     keepGoing: options.keepGoing,
     ...(given === undefined ? {} : { vmdescription: given }),
-    ...(visitor === undefined ? {} : { visitor }),
-  });
+  };
 }
 
 /** Tells on standard error what the result does not show, and gives the exit code. */
@@ -98,10 +101,10 @@ function printDescription({ input, streams }: Job): number {
 
 async function printState(job: Job): Promise<number> {
   const { options, streams } = job;
-  const print = (text: string) => streams.out.text(text);
+  const write = (bytes: Uint8Array) => streams.out.bytes(bytes);
   if (!options.memory) {
     const state = read(job);
-    printCompatState(state, print);
+    writeCompatState(state, write);
     return conclude(state, streams);
   }
   const { GuestMemory } = await import("../analyze/memory.ts");
@@ -109,15 +112,16 @@ async function printState(job: Job): Promise<number> {
   const { loadInflate } = await import("../container/inflate.ts");
   using memory = new GuestMemory(job.input.source, await loadInflate());
   const state = read(job, memory);
-  printCompatState(state, print, compatMemory(memory, state.pageBytes ?? 0));
+  writeCompatState(state, write, compatMemory(memory, state.pageBytes ?? 0));
   return conclude(state, streams);
 }
 
 async function printRich(job: Job): Promise<number> {
   const { printRichState } = await import("../analyze/rich.ts");
-  const state = read(job);
-  printRichState(state, (text) => job.streams.out.text(text));
-  return conclude(state, job.streams);
+  const { readRichState } = await import("../analyze/rich_state.ts");
+  const rich = readRichState(job.input.source, readOptions(job));
+  printRichState(rich, (text) => job.streams.out.text(text));
+  return conclude(rich.state, job.streams);
 }
 
 async function extract(job: Job): Promise<number> {
@@ -141,9 +145,7 @@ async function extract(job: Job): Promise<number> {
     writeText(description.file, compatDescription(state.vmdescription).trimEnd());
     names.unshift("desc.json");
   }
-  let text = "";
-  printCompatState(state, (piece) => text += piece);
-  writeText(stateFile.file, text.trimEnd());
+  writeText(stateFile.file, compatState(state).trimEnd());
   names.push("state.json");
   folder.commit();
   for (const name of names) streams.out.line(name);

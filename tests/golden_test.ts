@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { zstdDecompressSync } from "node:zlib";
-import { compatDescription, printCompatState } from "../analyze/compat.ts";
+import { compatDescription, compatState } from "../analyze/compat.ts";
 import { compatMemory } from "../analyze/compat_memory.ts";
 import { GuestMemory } from "../analyze/memory.ts";
 import { PAGE_KIND } from "../analyze/page_table.ts";
@@ -58,9 +58,7 @@ for (const { name, state, desc, memory } of manifest.goldens) {
     if (state !== undefined) {
       const expected = goldenText(name, "state");
       assertEquals(sha256(expected), state);
-      const pieces: string[] = [];
-      printCompatState(read, (piece) => pieces.push(piece));
-      assertSameText(pieces.join(""), expected, "state");
+      assertSameText(compatState(read), expected, "state");
     }
     if (desc !== undefined) {
       const expected = goldenText(name, "desc");
@@ -71,9 +69,7 @@ for (const { name, state, desc, memory } of manifest.goldens) {
     if (memory !== undefined) {
       using guest = new GuestMemory(source, inflate);
       const again = readState(source, { offset, visitor: guest });
-      const pieces: string[] = [];
-      printCompatState(again, (piece) => pieces.push(piece), compatMemory(guest, 4096));
-      assertEquals(sha256(pieces.join("")), memory);
+      assertEquals(sha256(compatState(again, compatMemory(guest, 4096))), memory);
     }
   });
 }
