@@ -2,7 +2,7 @@
  * The benchmarks: whole processes on streams as large as real ones, beside the programs one would use otherwise.
  *
  * ```text
- * deno task bench [--smoke] [--script analyze-migration.py] [--pairs N] [--dir FOLDER] [--keep]
+ * deno task bench [--smoke] [--script analyze-migration.py] [--pairs N] [--only TEXT] [--dir FOLDER] [--keep]
  * ```
  *
  * @module
@@ -23,6 +23,7 @@ const USAGE = `Usage: deno task bench [options]
   --script PATH   QEMU's analyze-migration.py to compare with (or set ANALYZE_MIGRATION);
                   bench/fetch_peer.sh gets one from Debian
   --pairs N       measured runs of each command (default 7)
+  --only TEXT     only rows whose name contains this, e.g. "info"
   --dir FOLDER    where the inputs are written (default: a new folder in the system's temporary one)
   --keep          leave the inputs there
   --help          this text`;
@@ -35,6 +36,7 @@ interface Options {
   readonly smoke: boolean;
   readonly script: string | undefined;
   readonly pairs: number;
+  readonly only: string;
   readonly dir: string | undefined;
   readonly keep: boolean;
 }
@@ -43,7 +45,7 @@ function parseOptions(args: string[]): Options {
   const wrong: string[] = [];
   const flags = parseArgs(args, {
     boolean: ["smoke", "keep", "help"],
-    string: ["script", "pairs", "dir"],
+    string: ["script", "pairs", "only", "dir"],
     unknown: (arg) => {
       wrong.push(arg);
       return false;
@@ -61,6 +63,7 @@ function parseOptions(args: string[]): Options {
     smoke: flags.smoke,
     script: script === undefined ? undefined : Deno.realPathSync(script),
     pairs,
+    only: flags.only ?? "",
     dir: flags.dir,
     keep: flags.keep,
   };
@@ -155,6 +158,7 @@ async function main(options: Options): Promise<number> {
     printHeading(options, setting);
     const rows: Row[] = [];
     for (const comparison of listComparisons(setting)) {
+      if (!comparison.what.includes(options.only)) continue;
       console.error(`measuring: ${comparison.what} (${comparison.kind})`);
       rows.push(await measure(comparison, { pairs: options.pairs, judge: !options.smoke }));
     }

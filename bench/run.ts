@@ -2,7 +2,7 @@
  * Runs whole processes and measures them: wall time in pairs, peak memory apart from that.
  *
  * Two commands that are compared run in turn (A B A B ...), so that whatever else the machine does meets both. Before that each
- * runs once unmeasured: program, modules and input are then in the page cache. The figures are medians.
+ * runs once unmeasured: program, modules and input are then in the page cache.
  *
  * @module
  */
@@ -15,14 +15,12 @@ export interface CommandLine {
   readonly args: readonly string[];
 }
 
-/** The result of measuring two commands side by side. */
+/** Wall times of two commands that ran one after the other, in seconds. */
 export interface PairTimes {
-  /** Median wall time of the first, in seconds. */
+  /** Of the first. */
   readonly ours: number;
-  /** Median wall time of the second, in seconds. */
+  /** Of the second. */
   readonly peer: number;
-  /** Median of the pairs' ratios, first to second. */
-  readonly ratio: number;
 }
 
 /** Pause between two looks at a process's memory, in ms. */
@@ -79,18 +77,10 @@ export function succeeds(command: CommandLine): boolean {
 }
 
 /** Measures two commands in `pairs` pairs. */
-export function timePairs(ours: CommandLine, peer: CommandLine, pairs: number): PairTimes {
+export function timePairs(ours: CommandLine, peer: CommandLine, pairs: number): PairTimes[] {
   timeOnce(ours);
   timeOnce(peer);
-  const times = Array.from({ length: pairs }, () => ({
-    ours: timeOnce(ours),
-    peer: timeOnce(peer),
-  }));
-  return {
-    ours: median(times.map((pair) => pair.ours)),
-    peer: median(times.map((pair) => pair.peer)),
-    ratio: median(times.map((pair) => pair.ours / pair.peer)),
-  };
+  return Array.from({ length: pairs }, () => ({ ours: timeOnce(ours), peer: timeOnce(peer) }));
 }
 
 /** Measures one command `times` times and returns the median in seconds. */

@@ -6,7 +6,7 @@
 
 import { format as formatBytes } from "@std/fmt/bytes";
 import type { Comparison, TimeTarget } from "./comparisons.ts";
-import { outputOf, peakMemoryBytes, timeAlone, timePairs } from "./run.ts";
+import { median, outputOf, peakMemoryBytes, timeAlone, timePairs } from "./run.ts";
 
 /** A row of the table. */
 export interface Row {
@@ -66,19 +66,8 @@ function faulty(comparison: Comparison, fault: string): Row {
 async function measureKind(comparison: Comparison, { pairs }: Measuring): Promise<Row> {
   const { what, ours } = comparison;
   switch (comparison.kind) {
-    case "pair": {
-      const times = timePairs(ours, comparison.peer, pairs);
-      const { target } = comparison;
-      const limit = target && target.factor * times.peer + target.plusSeconds;
-      return {
-        what,
-        ours: seconds(times.ours),
-        peer: `${seconds(times.peer)} ${comparison.peerName}`,
-        ratio: times.ratio.toFixed(2),
-        target: target === undefined ? NONE : `${describeTarget(target)} = ${seconds(limit!)}`,
-        met: limit === undefined ? undefined : times.ours <= limit,
-      };
-    }
+    case "pair":
+      return comparePairs(comparison, pairs);
     case "alone": {
       const { limitSeconds, peerName } = comparison;
       const time = timeAlone(ours, pairs);
@@ -106,6 +95,28 @@ async function measureKind(comparison: Comparison, { pairs }: Measuring): Promis
     case "output":
       return compareOutput(comparison);
   }
+}
+
+function comparePairs(comparison: Comparison & { kind: "pair" }, count: number): Row {
+  const { what, peerName, target } = comparison;
+  const pairs = timePairs(comparison.ours, comparison.peer, count);
+  const peer = median(pairs.map((pair) => pair.peer));
+  const row: Row = {
+    what,
+    ours: seconds(median(pairs.map((pair) => pair.ours))),
+    peer: `${seconds(peer)} ${peerName}`,
+    ratio: median(pairs.map((pair) => pair.ours / pair.peer)).toFixed(2),
+    target: NONE,
+    met: undefined,
+  };
+  if (target === undefined) return row;
+  const limit = (peerTime: number): number => target.factor * peerTime + target.plusSeconds;
+  return {
+    ...row,
+    target: `${describeTarget(target)} = ${seconds(limit(peer))}`,
+    // Pair by pair, since the machine's speed may have changed between pairs.
+    met: median(pairs.map((pair) => pair.ours - limit(pair.peer))) <= 0,
+  };
 }
 
 function compareOutput(comparison: Comparison & { kind: "output" }): Row {
