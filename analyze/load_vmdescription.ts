@@ -4,7 +4,7 @@
  * @module
  */
 
-import { openInput } from "../container/open.ts";
+import { openSource } from "../container/open.ts";
 import { FormatError } from "../format/error.ts";
 import { DEFAULT_LIMITS } from "../format/limits.ts";
 import { ByteReader } from "../format/reader.ts";
@@ -33,17 +33,17 @@ export function imageVmdescription(
  * @throws {FormatError} if the file holds neither.
  */
 export function loadVmdescription(path: string): Vmdescription {
-  using input = openInput(path);
-  const reader = new ByteReader(input.source);
+  using source = openSource(path);
+  const reader = new ByteReader(source);
   const first = reader.peekU8();
   if (first === 0x7b || first === 0x20 || first === 0x0a) {
     const text = reader.bytesUpTo(DEFAULT_LIMITS.vmdescriptionBytes, "description");
     return parseVmdescription(text, 0);
   }
-  const section = imageVmdescription(input.source, 0);
+  const section = imageVmdescription(source, 0);
   if (section !== undefined) return parseVmdescription(section.text, section.offset + 5);
   throw new FormatError("bad-vmdescription", `${path} carries no vmdescription`, {
-    offset: input.source.sizeBytes ?? 0,
+    offset: source.sizeBytes ?? 0,
     expected: "a vmdescription as JSON, or an image that carries one",
   });
 }

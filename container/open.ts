@@ -7,6 +7,7 @@
 import type { ByteSource } from "../format/source.ts";
 import { FileSource } from "./file.ts";
 import { PipeSource } from "./pipe.ts";
+import { expectStream } from "./recognise.ts";
 
 /** An opened input. */
 export interface OpenInput extends Disposable {
@@ -30,17 +31,31 @@ export interface OpenOptions {
 
 /**
  * Opens a file, or standard input for `-`. What can't be read at any position (a FIFO, a terminal) is read like standard input.
+ *
+ * @throws {FormatError} `bad-magic`, with what a file looks like that is not a stream.
  */
 export function openInput(path: string, options: OpenOptions = {}): OpenInput {
-  const source = path === "-" ? new PipeSource(Deno.stdin) : openPath(path);
+  const source = openSource(path);
+  const streamOffset = options.offset ?? 0;
   if (options.keepAll === true && source instanceof PipeSource) source.keepAll();
+  try {
+    expectStream(source, streamOffset);
+  } catch (error) {
+    source[Symbol.dispose]();
+    throw error;
+  }
   return {
     path,
     container: "none",
-    streamOffset: options.offset ?? 0,
+    streamOffset,
     source,
     [Symbol.dispose]: () => source[Symbol.dispose](),
   };
+}
+
+/** Opens a file, or standard input for `-`, whatever it holds. */
+export function openSource(path: string): ByteSource & Disposable {
+  return path === "-" ? new PipeSource(Deno.stdin) : openPath(path);
 }
 
 function openPath(path: string): FileSource | PipeSource {
