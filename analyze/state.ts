@@ -33,6 +33,8 @@ export interface StreamState {
   readonly pageBytes: number | undefined;
   /** Whether sections have footers; `undefined` if no section was read. */
   readonly hasFooters: boolean | undefined;
+  /** Where the description of the devices came from: the stream itself, elsewhere, or nowhere. */
+  readonly descriptionOrigin: "stream" | "given" | "none";
   /** The vmdescription, if the stream has one and was read up to it. */
   readonly vmdescription: VmdescriptionSection | undefined;
   /** Sections whose end had to be guessed, because nothing describes them. */
@@ -80,6 +82,7 @@ export function readState(source: ByteSource, options: ReadStateOptions = {}): S
     blocks: blocks.size === 0 ? undefined : [...blocks.values()],
     pageBytes: reader.pageBytes,
     hasFooters: reader.hasFooters,
+    descriptionOrigin: reader.descriptionOrigin,
     vmdescription,
     // A section before its description (on a pipe) was described in the end.
     guessed: guessed.filter((item) => item.device === undefined),
