@@ -16,7 +16,6 @@ import type { FormatError } from "../format/error.ts";
 import type { CommandItem, ConfigurationItem, SectionItem } from "../format/items.ts";
 import { quoteJsonAscii } from "../format/json.ts";
 import type { RamBlock } from "../format/ram.ts";
-import { hex } from "../format/text.ts";
 import { writeDevice } from "./rich_device.ts";
 import { inlineJson, newLine, prettyJson, type RichValue, RichWriter } from "./rich_json.ts";
 import { richSection } from "./rich_sections.ts";
@@ -97,7 +96,7 @@ function blockValue(block: RamBlock): RichValue {
     name,
     usedLengthBytes,
     hostPageBytes,
-    guestAddress: guestAddress === undefined ? undefined : hex(guestAddress),
+    guestAddress,
     mapped: mapped === undefined ? undefined : { ...mapped },
   };
 }

@@ -17,6 +17,9 @@ import { decodeTodClock, TODCLOCK_IDSTR } from "../format/todclock.ts";
 import { readVfio, VFIO_IDSTR_SUFFIX } from "../format/vfio.ts";
 import type { RichValue } from "./rich_json.ts";
 
+/** Most runs of keys and tags that are listed; a large guest has millions, and the field `data` has them all. */
+const MAX_LISTED = 1 << 16;
+
 type Decoder = (reader: ByteReader, bytes: Uint8Array, offset: number) => RichValue | undefined;
 
 const DECODERS = new Map<string, Decoder>([
@@ -57,25 +60,23 @@ function globalState(reader: ByteReader): RichValue {
 
 /** The keys in runs of pages that have the same. */
 function storageKeys(reader: ByteReader, bytes: Uint8Array): RichValue {
-  const runs: { startAddress: number; pages: number; key: number }[] = [];
+  const keys: { startAddress: string; pages: number; key: string }[] = [];
+  let runs = 0;
+  const add = (startAddress: number, pages: number, key: number) => {
+    runs += 1;
+    if (runs > MAX_LISTED) return;
+    keys.push({ startAddress: hex(startAddress), pages, key: hex(key, 2) });
+  };
   const summary = readStorageKeys(reader, {}, ({ startAddress, dataOffset, dataBytes }) => {
-    for (let page = 0; page < dataBytes; page++) {
-      const key = bytes[dataOffset + page]!;
-      const address = startAddress + page * S390_PAGE_BYTES;
-      const last = runs.at(-1);
-      const continues = last !== undefined && last.key === key &&
-        last.startAddress + last.pages * S390_PAGE_BYTES === address;
-      if (continues) last.pages += 1;
-      else runs.push({ startAddress: address, pages: 1, key });
+    let first = 0;
+    for (let page = 1; page <= dataBytes; page++) {
+      const key = bytes[dataOffset + first]!;
+      if (page < dataBytes && bytes[dataOffset + page] === key) continue;
+      add(startAddress + first * S390_PAGE_BYTES, page - first, key);
+      first = page;
     }
   });
-  const { pages, incomplete } = summary;
-  const shown = runs.map((run) => ({
-    startAddress: hex(run.startAddress),
-    pages: run.pages,
-    key: hex(run.key, 2),
-  }));
-  return { pages, incomplete, keys: shown };
+  return { pages: summary.pages, incomplete: summary.incomplete, runs, keys };
 }
 
 function slirp(reader: ByteReader, bytes: Uint8Array): RichValue | undefined {
@@ -90,9 +91,10 @@ function slirp(reader: ByteReader, bytes: Uint8Array): RichValue | undefined {
 }
 
 function vfio(reader: ByteReader, bytes: Uint8Array, offset: number): RichValue {
-  const chunks: RichValue[] = [];
-  readVfio(reader, { type: "full", payloadBytes: bytes.length }, (chunk) => {
-    chunks.push({ tag: chunk.tag, offset: offset + chunk.offset, dataBytes: chunk.dataBytes });
+  const tags: RichValue[] = [];
+  const options = { type: "full", payloadBytes: bytes.length } as const;
+  const summary = readVfio(reader, options, ({ tag, offset: at, dataBytes }) => {
+    if (tags.length < MAX_LISTED) tags.push({ tag, offset: offset + at, dataBytes });
   });
-  return { chunks };
+  return { chunks: summary.chunks, tags };
 }

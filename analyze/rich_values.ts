@@ -8,7 +8,7 @@
  * timer                   decimal string of ns, null where it is not armed
  * float64                 number, or "NaN", "Infinity", "-Infinity"; the bits as hexadecimal string beside it
  * words                   list of hexadecimal strings
- * bitmap                  list of [first, last] set bits
+ * bitmap                  list of [first, last] set bits; hexadecimal digits if that were too long a list
  * marker                  null for a null pointer, else "present"
  * text                    string
  * bytes                   hexadecimal digits; printable text beside it
@@ -25,6 +25,9 @@ import { richPayload } from "./rich_payloads.ts";
 
 /** Fewest characters that are taken for a text, as strings(1) does. */
 const MIN_TEXT = 4;
+
+/** Most ranges that a bitmap is shown as; one that has more is no set of ranges, and would become a text a hundred times as long. */
+const MAX_RANGES = 1 << 18;
 
 /** Where a field's bytes are, and what they are taken for. */
 export interface PrimitiveField {
@@ -156,7 +159,7 @@ function primitiveValue(primitive: VmstatePrimitive): RichValue {
     case "marker":
       return primitive.value === "null" ? null : "present";
     case "bitmap":
-      return bitRanges(primitive.value);
+      return bitRanges(primitive.value) ?? primitive.value.toHex();
     case "bool":
     case "text":
       return primitive.value;
@@ -169,14 +172,18 @@ function primitiveValue(primitive: VmstatePrimitive): RichValue {
   }
 }
 
-/** The runs of set bits, each `[first, last]`; bit n is bit n % 8 of byte n / 8. */
-export function bitRanges(bitmap: Uint8Array): [number, number][] {
+/** The runs of set bits, each `[first, last]`; bit n is bit n % 8 of byte n / 8. `undefined` if there are more than `most`. */
+export function bitRanges(
+  bitmap: Uint8Array,
+  most: number = MAX_RANGES,
+): [number, number][] | undefined {
   const ranges: [number, number][] = [];
   let start = -1;
   for (let at = 0; at < bitmap.length; at++) {
     const byte = bitmap[at]!;
     // Whole bytes that change nothing are the most frequent ones.
     if (byte === 0 ? start < 0 : byte === 0xff && start >= 0) continue;
+    if (ranges.length > most) return undefined;
     for (let bit = 0; bit < 8; bit++) {
       const isSet = (byte >> bit & 1) === 1;
       if (isSet && start < 0) start = at * 8 + bit;
@@ -186,7 +193,7 @@ export function bitRanges(bitmap: Uint8Array): [number, number][] {
     }
   }
   if (start >= 0) ranges.push([start, bitmap.length * 8 - 1]);
-  return ranges;
+  return ranges.length > most ? undefined : ranges;
 }
 
 /** The text that a buffer holds, NULs at its end taken away; `undefined` unless all of it is printable ASCII. */

@@ -341,3 +341,15 @@ Deno.test("rich: analyze.ts prints it", async () => {
   assertEquals(JSON.parse(text).machine, "none");
   assertStringIncludes(text, '"ramBlocks": []');
 });
+
+Deno.test("rich: the example in the documentation is real", () => {
+  const document = Deno.readTextFileSync(new URL("../docs/rich.md", import.meta.url));
+  const example = /^```json\n(.*?)^```/ms.exec(document)?.[1] ?? "";
+  assertEquals(JSON.parse(example).format, "migstream-rich/1");
+  let text = "";
+  printRichState(readRichState(new BytesSource(loadStream("pc"))), (piece) => text += piece);
+  const lines = new Set(text.split("\n").map((line) => line.trim().replace(/,$/, "")));
+  for (const line of example.trimEnd().split("\n")) {
+    assert(lines.has(line.trim().replace(/,$/, "")), line);
+  }
+});

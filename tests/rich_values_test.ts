@@ -208,16 +208,17 @@ Deno.test("rich: sections of which we know more than their description", () => {
     dhcpClients: [{ index: 0, allocated: 1, macAddress: "52:54:00:12:34:56" }],
   });
   assertEquals(net.state.vmsd, null);
+  assertEquals([skeys.decoded.pages, skeys.decoded.runs], [4, 3]);
   assertEquals(skeys.decoded.keys, [
     { startAddress: "0x10000", pages: 2, key: "0x06" },
     { startAddress: "0x12000", pages: 1, key: "0x10" },
     { startAddress: "0x14000", pages: 1, key: "0x10" },
   ]);
-  assertEquals(device.decoded.chunks.map(({ tag, dataBytes }: Rich) => [tag, dataBytes]), [
+  assertEquals(device.decoded.tags.map(({ tag, dataBytes }: Rich) => [tag, dataBytes]), [
     ["DEV_CONFIG_STATE", 3],
     ["END_OF_STATE", 0],
   ]);
-  assertEquals(device.decoded.chunks[0].offset, device.payloadOffset);
+  assertEquals(device.decoded.tags[0].offset, device.payloadOffset);
   assertEquals([clock.boundary, clock.decoded, clock.note], [
     "known",
     { present: false },
@@ -272,6 +273,8 @@ Deno.test("rich: sets of bits as ranges", () => {
   assertEquals(bitRanges(Uint8Array.of(0, 0)), []);
   assertEquals(bitRanges(Uint8Array.of(0xff, 0xff)), [[0, 15]]);
   assertEquals(bitRanges(Uint8Array.of(0x81, 0xff, 0x01, 0x80)), [[0, 0], [7, 16], [31, 31]]);
+  assertEquals(bitRanges(Uint8Array.of(0x55), 4)?.length, 4);
+  assertEquals(bitRanges(Uint8Array.of(0x55), 3), undefined);
 });
 
 Deno.test("rich: texts in buffers", () => {
