@@ -1,0 +1,116 @@
+/**
+ * `migstream layout`: every byte range of an input and what it is, or one byte down to its field.
+ *
+ * @module
+ */
+
+import { type LayoutRow, layoutRows } from "../analyze/layout.ts";
+import { explainOffset, type Explanation } from "../analyze/layout_explain.ts";
+import { loadVmdescription } from "../analyze/load_vmdescription.ts";
+import { openInput } from "../container/open.ts";
+import type { FormatError } from "../format/error.ts";
+import { hex } from "../format/text.ts";
+import { describeError, EXIT, type Streams } from "./main.ts";
+import type { Output } from "./output.ts";
+
+/** Options of `layout`. */
+export interface LayoutCommandOptions {
+  /** Whether to print JSON. */
+  readonly json: boolean;
+  /** Absolute offset of the byte to be explained, instead of a list of ranges. */
+  readonly at: number | undefined;
+  /** Absolute offset of the stream in the input. */
+  readonly offset: number;
+  /** File that a vmdescription is taken from. */
+  readonly vmdesc: string | undefined;
+  /** Whether what is behind a damaged place is listed as not decoded. */
+  readonly keepGoing: boolean;
+}
+
+/** Prints the layout of an input, or with `at` what one byte of it is. */
+export async function runLayout(
+  path: string,
+  options: LayoutCommandOptions,
+  streams: Streams,
+): Promise<number> {
+  const { json, at, keepGoing } = options;
+  const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
+  using input = await openInput(path, { offset: options.offset });
+  const reading = {
+    offset: input.streamOffset,
+    ...(given === undefined ? {} : { vmdescription: given }),
+  };
+  if (at !== undefined) {
+    const explanation = explainOffset(input.source, at, reading);
+    if (json) streams.out.line(JSON.stringify(explanation, undefined, 2));
+    else printExplanation(explanation, streams.out);
+    return EXIT.DONE;
+  }
+  const printer = json ? new JsonPrinter(streams.out) : new TablePrinter(streams.out);
+  const error = layoutRows(input.source, { ...reading, keepGoing }, (row) => printer.row(row));
+  printer.end(error);
+  if (error === undefined) return EXIT.DONE;
+  streams.err.line(`error: ${describeError(error)}`);
+  return EXIT.FAILED;
+}
+
+/** Rows as lines of text. */
+class TablePrinter {
+  readonly #out: Output;
+
+  constructor(out: Output) {
+    this.#out = out;
+    tableLine(out, "offset", "length", "what");
+  }
+
+  row(row: LayoutRow): void {
+    const indent = "  ".repeat(row.depth);
+    tableLine(this.#out, hex(row.offset, 8), String(row.lengthBytes), indent + row.description);
+  }
+
+  end(): void {}
+}
+
+/** Rows as one JSON object, a line each, so that a stream of any length can be printed as it is read. */
+class JsonPrinter {
+  readonly #out: Output;
+  #separator = "\n";
+
+  constructor(out: Output) {
+    this.#out = out;
+    out.text('{"rows":[');
+  }
+
+  row(row: LayoutRow): void {
+    this.#out.text(this.#separator + JSON.stringify(row));
+    this.#separator = ",\n";
+  }
+
+  end(error: FormatError | undefined): void {
+    this.#out.line(`\n],"error":${error === undefined ? null : errorJson(error)}}`);
+  }
+}
+
+function errorJson(error: FormatError): string {
+  const { code, message, offset, path, expected = null, found = null } = error;
+  return JSON.stringify({ code, message, offset, path, expected, found });
+}
+
+function printExplanation(explanation: Explanation, out: Output): void {
+  const { offset, path, fields, meaning } = explanation;
+  out.line(`offset ${hex(offset)} (${offset})`);
+  out.line(path.join(" > "));
+  out.line();
+  tableLine(out, "offset", "length", "what");
+  for (const [level, field] of fields.entries()) {
+    const value = field.value === "" ? "" : `: ${field.value}`;
+    const what = `${"  ".repeat(level)}${field.name}${value}`;
+    tableLine(out, hex(field.offset, 8), String(field.lengthBytes), what);
+  }
+  out.line();
+  out.line(meaning);
+}
+
+function tableLine(out: Output, offset: string, length: string, what: string): void {
+  out.line(`${offset.padEnd(10)} ${length.padStart(10)}  ${what}`);
+}
