@@ -22,7 +22,13 @@ import {
   type Vmdescription,
   type VmdescriptionSection,
 } from "./vmdescription.ts";
-import { ARRAY_READINGS, type ArrayReading, decodeVmstate, describedBytes } from "./vmstate.ts";
+import {
+  ARRAY_READINGS,
+  type ArrayReading,
+  decodeVmstate,
+  describedBytes,
+  type ElementBudget,
+} from "./vmstate.ts";
 
 /** Devices that end themselves; they are used where nothing describes them. */
 const KNOWN_DEVICES = new Map<string, (reader: ByteReader) => unknown>([
@@ -59,6 +65,7 @@ export class DeviceReader {
   /** The stream's own description, and where it stands. */
   #own: (VmdescriptionSection & { readonly description: Vmdescription }) | undefined;
   #searched = false;
+  readonly #budget: ElementBudget;
   #index = new Map<string, DeviceDescription[]>();
   /** Sections of a pipe that stand before the place where the description could be looked for. */
   readonly #deferred: SectionItem[] = [];
@@ -68,6 +75,7 @@ export class DeviceReader {
     this.#reader = reader;
     this.#limits = limits;
     this.#given = given;
+    this.#budget = { left: limits.deviceElements };
     if (given !== undefined) this.#index = indexDevices(given);
   }
 
@@ -165,7 +173,10 @@ export class DeviceReader {
         firstError ??= error;
       }
     }
-    if (bytes.length < most) throw reader.truncated(most, bytes.length, "device section");
+    if (bytes.length < most) {
+      reader.seek(payloadOffset);
+      throw reader.truncated(most, bytes.length, "device section");
+    }
     throw firstError;
   }
 
@@ -180,7 +191,7 @@ export class DeviceReader {
       offset: payloadOffset,
       path: this.#reader.path,
       reading,
-      limits: this.#limits,
+      budget: this.#budget,
     });
     this.#reader.seek(payloadOffset + state.lengthBytes);
     this.#checkEnd(state.lengthBytes, surroundings);
@@ -289,7 +300,7 @@ export class DeviceReader {
           offset: item.payloadOffset,
           path: [`section ${item.section.id} ${quoteText(item.section.idstr)}`],
           reading,
-          limits: this.#limits,
+          budget: this.#budget,
         });
         if (state.lengthBytes !== item.bytes.length) continue;
         const { bytes, payloadOffset } = item;
