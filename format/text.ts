@@ -20,32 +20,48 @@ export function decodeText(bytes: Uint8Array): string {
 }
 
 function decodeDamagedText(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length;) {
-    const lead = bytes[at]!;
-    const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    try {
-      text += utf8.decode(bytes.subarray(at, at + length));
-      at += length;
-    } catch {
-      text += String.fromCharCode(0xdc00 | lead);
-      at += 1;
-    }
+  const parts: string[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const start = at;
+    for (let length = 1; length > 0; at += length) length = characterBytes(bytes, at);
+    if (at > start) parts.push(utf8.decode(bytes.subarray(start, at)));
+    if (at < bytes.length) parts.push(String.fromCharCode(0xdc00 | bytes[at++]!));
   }
-  return text;
+  return parts.join("");
+}
+
+/** Bytes of the character at an index, 0 if there is none: the well-formed sequences of the Unicode standard, table 3-7. */
+function characterBytes(bytes: Uint8Array, at: number): number {
+  const lead = bytes[at] ?? 0xff;
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+  const most = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  const second = bytes[at + 1] ?? 0;
+  if (second < least || second > most) return 0;
+  for (let next = at + 2; next < at + length; next++) {
+    if (((bytes[next] ?? 0) & 0xc0) !== 0x80) return 0;
+  }
+  return length;
 }
 
 /** The bytes of a name: the inverse of {@link decodeText}. */
 export function encodeText(text: string): Uint8Array {
   // deno-lint-ignore no-control-regex -- the class is the point: all but ASCII
   if (/^[\x00-\x7f]*$/.test(text)) return encoder.encode(text);
-  const bytes: number[] = [];
-  for (const character of text) {
-    const unit = character.charCodeAt(0);
-    if (character.length === 1 && unit >= 0xdc80 && unit <= 0xdcff) bytes.push(unit & 0xff);
-    else bytes.push(...encoder.encode(character));
+  // Every second part is one escaped byte.
+  const parts = text.split(/([\udc80-\udcff])/u).map((part, index) =>
+    index % 2 === 0 ? encoder.encode(part) : Uint8Array.of(part.charCodeAt(0) & 0xff)
+  );
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
   }
-  return Uint8Array.from(bytes);
+  return bytes;
 }
 
 /**
