@@ -53,22 +53,21 @@ export function judgeElement(
   context: BoundaryContext,
 ): Plausibility {
   if (at >= bytes.length) return whole && at === bytes.length ? "weak" : "no";
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   switch (bytes[at]) {
     case SECTION_TYPE.EOF:
       return judgeEof(bytes, at, whole);
     case SECTION_TYPE.START:
     case SECTION_TYPE.FULL:
-      return judgeHeader(bytes, view, at);
+      return judgeHeader(bytes, at);
     case SECTION_TYPE.PART:
     case SECTION_TYPE.END: {
       if (at + 5 > bytes.length) return "no";
-      return context.iterableIds.has(view.getUint32(at + 1)) ? "strong" : "no";
+      return context.iterableIds.has(be32(bytes, at + 1)) ? "strong" : "no";
     }
     case SECTION_TYPE.COMMAND: {
       if (at + 5 > bytes.length) return "no";
-      const fits = COMMAND_LENGTHS.get(view.getUint16(at + 1));
-      return fits?.(view.getUint16(at + 3)) ? "strong" : "no";
+      const fits = COMMAND_LENGTHS.get(be32(bytes, at + 1) >>> 16);
+      return fits?.(be32(bytes, at + 1) & 0xffff) ? "strong" : "no";
     }
     default:
       return "no";
@@ -81,7 +80,7 @@ function judgeEof(bytes: Uint8Array, at: number, whole: boolean): Plausibility {
   return isDescription ? "strong" : "weak";
 }
 
-function judgeHeader(bytes: Uint8Array, view: DataView, at: number): Plausibility {
+function judgeHeader(bytes: Uint8Array, at: number): Plausibility {
   const length = bytes[at + 5] ?? 0;
   const nameEnd = at + 6 + length;
   if (length < 2 || nameEnd + 8 > bytes.length) return "no";
@@ -89,9 +88,9 @@ function judgeHeader(bytes: Uint8Array, view: DataView, at: number): Plausibilit
     const byte = bytes[index]!;
     if (byte < 0x20 || byte > 0x7e) return "no";
   }
-  const instance = view.getUint32(nameEnd);
-  const version = view.getUint32(nameEnd + 4);
-  const usual = view.getUint32(at + 1) < 0x10000 && version < 0x100 &&
+  const instance = be32(bytes, nameEnd);
+  const version = be32(bytes, nameEnd + 4);
+  const usual = be32(bytes, at + 1) < 0x10000 && version < 0x100 &&
     (instance < 0x10000 || instance >= 0x80000000);
   return usual ? "strong" : "no";
 }
@@ -124,8 +123,13 @@ export function findFooter(
 
 function isFooterOf(bytes: Uint8Array, at: number, id: number): boolean {
   if (at + FOOTER_BYTES > bytes.length) return false;
-  const found = new DataView(bytes.buffer, bytes.byteOffset + at + 1, 4).getUint32(0);
-  return found === id;
+  return be32(bytes, at + 1) === id;
+}
+
+/** The search judges every byte: making a `DataView` for each would take most of its time. */
+function be32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>>
+    0;
 }
 
 /** As {@link findFooter}, for streams without footers: bytes to the next thing that looks like a FULL section or the end. */
