@@ -12,7 +12,7 @@ import { FormatError } from "../format/error.ts";
 import type { StreamVisitor } from "../format/payload.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import type { DUMPS } from "./dumps.ts";
-import { describeError, EXIT, type Streams } from "./main.ts";
+import { describeError, EXIT, type Streams, UsageError } from "./main.ts";
 
 /** Options of the analysis. */
 export interface AnalyzeOptions {
@@ -45,6 +45,9 @@ export async function runAnalyze(
   options: AnalyzeOptions,
   streams: Streams,
 ): Promise<number> {
+  if (options.memory && options.dump !== "state") {
+    throw new UsageError("--memory goes with --dump state only");
+  }
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
   // Pages are printed after they were passed, so all of a pipe has to be kept for that.
   const keepAll = options.memory && !options.extract && options.dump === "state";

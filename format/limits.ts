@@ -19,7 +19,7 @@ export interface Limits {
   readonly deviceStateBytes: number;
   /** Bytes of one section that nothing describes, searched for its footer. */
   readonly undescribedBytes: number;
-  /** Elements (fields and array elements) that the decoding of one device section may visit. */
+  /** Fields and array elements of all device sections that no byte of device state pays for. */
   readonly deviceElements: number;
 }
 
@@ -31,5 +31,5 @@ export const DEFAULT_LIMITS: Limits = {
   vmdescriptionBytes: 256 * 1024 * 1024,
   deviceStateBytes: 1024 * 1024 * 1024,
   undescribedBytes: 64 * 1024 * 1024,
-  deviceElements: 1 << 24,
+  deviceElements: 1 << 20,
 };

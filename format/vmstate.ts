@@ -15,7 +15,7 @@
  */
 
 import { FormatError, type FormatErrorCode } from "./error.ts";
-import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 import { SECTION_TYPE } from "./section.ts";
 import { decodeText, hex, quoteText } from "./text.ts";
 import type { FieldDescription, VmsdDescription } from "./vmdescription.ts";
@@ -52,7 +52,21 @@ export interface VmstateField {
   readonly isArray: boolean;
   /** The elements, where they have an inside: structures, and elements of containers. */
   readonly elements?: readonly VmstateStruct[];
+  /** The keys of a `gtree` whose keys are plain numbers, one for each element. */
+  readonly keys?: readonly bigint[];
 }
+
+/**
+ * Fields and array elements that may still be decoded, over all sections of a stream. What takes bytes is paid for by its bytes; what
+ * takes none could be described without end.
+ */
+export interface ElementBudget {
+  /** How many are left. */
+  left: number;
+}
+
+/** Fields and elements that each byte of device state pays for. */
+const ELEMENTS_PER_BYTE = 4;
 
 /**
  * How the description of arrays of pointers is read. QEMU's writers describe null pointers in such arrays wrongly in some
@@ -80,8 +94,8 @@ export interface DecodeVmstateOptions {
   readonly path?: readonly string[];
   /** How arrays of pointers are read. Default `described`. */
   readonly reading?: ArrayReading;
-  /** Ceilings. */
-  readonly limits?: Limits;
+  /** What is left of a stream's budget; without it the section has one of its own. */
+  readonly budget?: ElementBudget;
 }
 
 /** Bytes that a structure takes by its description, which is an upper bound where null pointers are described wrongly. */
@@ -112,12 +126,13 @@ class VmstateDecoder {
   readonly #options: DecodeVmstateOptions;
   readonly #path: string[] = [];
   #at = 0;
-  #elementsLeft: number;
+  readonly #budget: ElementBudget;
 
   constructor(bytes: Uint8Array, options: DecodeVmstateOptions) {
     this.#bytes = bytes;
     this.#options = options;
-    this.#elementsLeft = (options.limits ?? DEFAULT_LIMITS).deviceElements;
+    this.#budget = options.budget ?? { left: DEFAULT_LIMITS.deviceElements };
+    this.#budget.left += bytes.length * ELEMENTS_PER_BYTE;
   }
 
   #error(code: FormatErrorCode, message: string, expected?: string, found?: string): FormatError {
@@ -129,8 +144,9 @@ class VmstateDecoder {
     });
   }
 
-  #visit(): void {
-    if (this.#elementsLeft-- > 0) return;
+  #visit(count = 1): void {
+    this.#budget.left -= count;
+    if (this.#budget.left >= 0) return;
     throw this.#error("limit-exceeded", "too many fields and array elements");
   }
 
@@ -225,9 +241,10 @@ class VmstateDecoder {
 
   #field(field: FieldDescription, count: number): VmstateField {
     const offset = this.#at;
-    const elements = this.#elements(field, count);
+    const keys: bigint[] = [];
+    const elements = this.#elements(field, count, keys);
     if (elements === undefined) {
-      this.#visit();
+      this.#visit(field.sizeBytes === 0 ? count : 1);
       this.#take(field.sizeBytes * count);
     }
     return {
@@ -238,10 +255,15 @@ class VmstateDecoder {
       count,
       isArray: field.arrayLength !== undefined,
       ...(elements === undefined ? {} : { elements }),
+      ...(keys.length === 0 ? {} : { keys }),
     };
   }
 
-  #elements(field: FieldDescription, count: number): VmstateStruct[] | undefined {
+  #elements(
+    field: FieldDescription,
+    count: number,
+    keys: bigint[],
+  ): VmstateStruct[] | undefined {
     switch (field.type) {
       case "struct":
         if (field.struct === undefined) return undefined;
@@ -255,7 +277,7 @@ class VmstateDecoder {
       case "qlist":
         return this.#container(field, 1, 0);
       case "gtree":
-        return this.#gtree(field);
+        return this.#gtree(field, keys);
       default:
         return undefined;
     }
@@ -283,11 +305,20 @@ class VmstateDecoder {
   }
 
   /** Elements behind marker bytes: as many as the description repeats, and as many as the markers say. */
-  #container(field: FieldDescription, perElement: number, headBytes: number): VmstateStruct[] {
+  #container(
+    field: FieldDescription,
+    perElement: number,
+    headBytes: number,
+    keys?: bigint[],
+  ): VmstateStruct[] {
     const start = this.#at - headBytes;
     const structs: VmstateStruct[] = [];
     let next = 0;
     while (this.#u8("an element's marker") !== 0) {
+      if (keys !== undefined) {
+        this.#take(8);
+        keys.push(BigInt(this.#be32(this.#at - 8)) << 32n | BigInt(this.#be32(this.#at - 4)));
+      }
       for (let part = 0; part < perElement; part++) {
         const vmsd = field.inline[next++];
         if (vmsd === undefined) {
@@ -308,15 +339,13 @@ class VmstateDecoder {
     return structs;
   }
 
-  #gtree(field: FieldDescription): VmstateStruct[] | undefined {
+  #gtree(field: FieldDescription, keys: bigint[]): VmstateStruct[] {
     const start = this.#at;
     this.#take(4);
     const count = this.#be32(start);
-    if (count === 0) return this.#container(field, 1, 4);
-    // Keys that are plain numbers have no description; then each node is 8 bytes of key before its value.
-    if (field.inline.length === count * 2) return this.#container(field, 2, 4);
-    this.#at = start;
-    return undefined;
+    // Keys that are plain numbers have no description: then there is one a node, of the value.
+    const hasNumberKeys = count > 0 && field.inline.length === count;
+    return this.#container(field, hasNumberKeys ? 1 : 2, 4, hasNumberKeys ? keys : undefined);
   }
 }
 
