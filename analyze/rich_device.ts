@@ -148,18 +148,28 @@ class DeviceWriter {
     const out = this.#out;
     const elements = field.elements ?? [];
     out.text(', "items": [');
-    if (field.type !== "gtree") this.#structures(elements, depth);
-    else {
-      for (let index = 0; index + 1 < elements.length; index += 2) {
-        out.text(`${index === 0 ? "" : ","}${newLine(depth + 1)}{"key": `);
-        this.structure(elements[index]!, depth + 1);
-        out.text(', "value": ');
-        this.structure(elements[index + 1]!, depth + 1);
-        out.text("}");
-      }
-      if (elements.length > 0) out.text(newLine(depth));
-    }
+    if (field.type === "gtree") this.#nodes(elements, field.keys, depth);
+    else this.#structures(elements, depth);
     out.text("]");
+  }
+
+  /** The nodes of a tree: keys that are plain numbers stand apart, others are every other element. */
+  #nodes(
+    elements: readonly VmstateStruct[],
+    keys: readonly bigint[] | undefined,
+    depth: number,
+  ): void {
+    const out = this.#out;
+    const step = keys === undefined ? 2 : 1;
+    for (let index = 0; index + step <= elements.length; index += step) {
+      out.text(`${index === 0 ? "" : ","}${newLine(depth + 1)}{"key": `);
+      if (keys === undefined) this.structure(elements[index]!, depth + 1);
+      else out.text(`"${keys[index]}"`);
+      out.text(', "value": ');
+      this.structure(elements[index + step - 1]!, depth + 1);
+      out.text("}");
+    }
+    if (elements.length > 0) out.text(newLine(depth));
   }
 }
 

@@ -42,8 +42,8 @@ import { readVfio, VFIO_IDSTR_SUFFIX, VFIO_VERSION, type VfioSummary } from "./v
 
 /** Called while sections of our own knowledge are read, for those who want more than the items. */
 export interface StreamVisitor extends MappedRamVisitor {
-  /** Called before the payload of a RAM section is read. */
-  section?(type: SectionType, offset: number): void;
+  /** Called before the payload of a RAM section is read, with the payload's offset. */
+  section?(type: SectionType, offset: number, section: SectionIdentity): void;
   /**
    * Called with each run of records; the object is reused, and the content lies in its buffer only during the call. The page size in
    * bytes is known (not 0) for records about pages.
@@ -188,7 +188,7 @@ function readRam(
 ): RamSummary {
   expectVersion(reader, section, RAM_SECTION_VERSION);
   const { visitor, ram } = context;
-  visitor.section?.(type, reader.offset);
+  visitor.section?.(type, reader.offset, section);
   const scanner = new RamScanner(reader, ram, context.limits, visitor);
   const summary: RamSummary = {
     zeroPages: 0,

@@ -47,38 +47,38 @@ export interface MappedRamVisitor {
   pages?(block: RamBlock, reader: ByteReader): void;
 }
 
-/** Decodes the entries of a block list whose lengths sum up to `totalBytes`. */
+/**
+ * Decodes the entries of a block list whose lengths sum up to `totalBytes`, and puts them into `blocks` by name as they come, so that a
+ * damaged entry does not take those before it along.
+ */
 export function decodeBlockList(
   reader: ByteReader,
   totalBytes: number,
   form: BlockListForm,
+  blocks: Map<string, RamBlock>,
   visitor: MappedRamVisitor = {},
   limits: Limits = DEFAULT_LIMITS,
-): RamBlock[] {
-  const blocks: RamBlock[] = [];
-  const names = new Set<string>();
+): void {
   let remaining = totalBytes;
   let pageBytes = form.pageBytes;
   while (remaining > 0) {
-    if (blocks.length === limits.ramBlocks) {
+    if (blocks.size === limits.ramBlocks) {
       throw reader.error("limit-exceeded", "Cannot decode block list: too many RAM blocks", {
         expected: `at most ${limits.ramBlocks}`,
       });
     }
-    const block = decodeEntry(reader, blocks.length, remaining, { ...form, pageBytes });
-    if (names.has(block.name)) {
+    const block = decodeEntry(reader, blocks.size, remaining, { ...form, pageBytes });
+    if (blocks.has(block.name)) {
       throw reader.error("bad-ram-block", "Cannot decode block list: a block stands twice", {
         offset: block.entryOffset,
         found: quoteText(block.name),
       });
     }
     pageBytes ??= block.mapped?.pageBytes;
-    names.add(block.name);
-    blocks.push(block);
+    blocks.set(block.name, block);
     remaining -= block.usedLengthBytes;
     if (block.mapped !== undefined) skipAreas(reader, block, block.mapped, visitor);
   }
-  return blocks;
 }
 
 interface EntryForm extends Omit<BlockListForm, "pageBytes"> {

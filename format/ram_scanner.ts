@@ -198,17 +198,15 @@ export class RamScanner {
         offset: this.run.offset,
       });
     }
-    const list = decodeBlockList(
+    decodeBlockList(
       this.#reader,
       this.run.address,
       pageBytes === undefined ? form : { ...form, pageBytes },
+      blocks,
       this.#visitor,
       this.#limits,
     );
-    for (const block of list) {
-      blocks.set(block.name, block);
-      this.#context.pageBytes ??= block.mapped?.pageBytes;
-    }
+    for (const block of blocks.values()) this.#context.pageBytes ??= block.mapped?.pageBytes;
   }
 
   #page(kind: "zero" | "page" | "xbzrle" | "compressed"): void {
