@@ -86,22 +86,6 @@ const NULL_POINTER = 0x30;
 /** Types whose elements are such bytes. */
 const NULL_POINTER_TYPES = new Set(["nullptr", "ptr-marker"]);
 
-/** Elements that a device section may have for each of its bytes; real ones have less than two. */
-const ELEMENTS_PER_BYTE = 4;
-/** Elements beyond that, in all sections together: arrays of no bytes cost a description nothing, and memory a lot. */
-const SPARE_ELEMENTS = 1_000_000;
-
-/** What the device sections of one stream may still visit beyond what their bytes allow. */
-export interface ElementBudget {
-  /** Elements. */
-  spare: number;
-}
-
-/** A budget for a new stream. */
-export function newElementBudget(): ElementBudget {
-  return { spare: SPARE_ELEMENTS };
-}
-
 /** How a device section is decoded. */
 export interface DecodeVmstateOptions {
   /** Absolute offset of the payload's first byte, for errors. */
@@ -134,11 +118,7 @@ export function decodeVmstate(
   vmsd: VmsdDescription,
   options: DecodeVmstateOptions = {},
 ): VmstateStruct {
-  const budget = options.budget ?? newElementBudget();
-  const decoder = new VmstateDecoder(payload, options, budget.spare);
-  const struct = decoder.struct(vmsd, 0, undefined);
-  budget.spare -= Math.max(0, decoder.visited - ELEMENTS_PER_BYTE * struct.lengthBytes);
-  return struct;
+  return new VmstateDecoder(payload, options).struct(vmsd, 0, undefined);
 }
 
 class VmstateDecoder {
