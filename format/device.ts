@@ -5,7 +5,7 @@
  */
 
 import { type BoundaryContext, findFooter, findNextSection, judgeElement } from "./boundary.ts";
-import { FormatError, isFormatError } from "./error.ts";
+import { type FormatError, isFormatError } from "./error.ts";
 import { decodeGlobalState, GLOBAL_STATE_IDSTR } from "./global_state.ts";
 import type { BoundaryKind, DeviceState, SectionItem } from "./items.ts";
 import type { Limits } from "./limits.ts";
@@ -69,6 +69,8 @@ export class DeviceReader {
   #index = new Map<string, DeviceDescription[]>();
   /** Sections of a pipe that stand before the place where the description could be looked for. */
   readonly #deferred: SectionItem[] = [];
+  /** Bytes that descriptions asked for and devices did not have. */
+  #overreadBytes = 0;
 
   /** Reads with `reader`; `given` is a description from elsewhere. */
   constructor(reader: ByteReader, limits: Limits, given: Vmdescription | undefined) {
@@ -157,7 +159,8 @@ export class DeviceReader {
     const reader = this.#reader;
     const payloadOffset = reader.offset;
     const most = describedBytes(description.state);
-    if (most > this.#limits.deviceStateBytes) {
+    // What one device leaves, the next one reads again: bounded, or the work would grow with the square of the input.
+    if (most + this.#overreadBytes > this.#limits.deviceStateBytes) {
       throw reader.error("limit-exceeded", "Cannot decode device section: described as too long", {
         expected: `at most ${this.#limits.deviceStateBytes} bytes`,
         found: String(most),
@@ -195,6 +198,7 @@ export class DeviceReader {
     });
     this.#reader.seek(payloadOffset + state.lengthBytes);
     this.#checkEnd(state.lengthBytes, surroundings);
+    this.#overreadBytes += bytes.length - state.lengthBytes;
     const used = state.lengthBytes === bytes.length ? bytes : bytes.slice(0, state.lengthBytes);
     return { description, state, bytes: used, payloadOffset, reading };
   }

@@ -262,6 +262,9 @@ function lastControlByte(source: ByteSource, end: number, floor: number): number
   return undefined;
 }
 
+/** Things like a vmdescription that a search reads to their end; chance makes less than one in a whole device state. */
+const MAX_CANDIDATES = 16;
+
 /**
  * Searches forward for something that looks like a vmdescription behind an EOF byte: for streams that go on behind it, and for pipes.
  *
@@ -276,7 +279,8 @@ export function findVmdescriptionAfter(
 ): (VmdescriptionSection & { readonly description: Vmdescription }) | undefined {
   const reader = new ByteReader(source, { offset: from });
   const limit = from + limits.deviceStateBytes;
-  while (reader.offset < limit) {
+  let candidates = 0;
+  while (reader.offset < limit && candidates < MAX_CANDIDATES) {
     if (reader.fill(7) < 7) return undefined;
     const at = reader.buffer.subarray(0, reader.tail).indexOf(
       SECTION_TYPE.VMDESCRIPTION,
@@ -289,18 +293,17 @@ export function findVmdescriptionAfter(
       continue;
     }
     reader.head = at;
-    const found = tryCandidate(reader, accept, limits);
+    const length = candidateBytes(reader, limits);
+    if (length === undefined) continue;
+    const found = tryCandidate(reader, length, accept);
     if (found !== undefined) return found;
+    candidates += 1;
   }
   return undefined;
 }
 
-function tryCandidate(
-  reader: ByteReader,
-  accept: (description: Vmdescription) => boolean,
-  limits: Limits,
-): (VmdescriptionSection & { readonly description: Vmdescription }) | undefined {
-  const offset = reader.offset;
+/** The length of the text of what looks like a vmdescription, or `undefined` if it does not. */
+function candidateBytes(reader: ByteReader, limits: Limits): number | undefined {
   const before = reader.buffer[reader.head - 1];
   const length = reader.view.getUint32(reader.head + 1);
   const remaining = reader.remaining;
@@ -309,6 +312,15 @@ function tryCandidate(
     (remaining === undefined || length + 5 <= remaining);
   // A look at the first characters keeps a chance hit from reading megabytes of a pipe.
   if (!possible || reader.peek(64).subarray(5).some((byte) => byte < 0x09)) return undefined;
+  return length;
+}
+
+function tryCandidate(
+  reader: ByteReader,
+  length: number,
+  accept: (description: Vmdescription) => boolean,
+): (VmdescriptionSection & { readonly description: Vmdescription }) | undefined {
+  const offset = reader.offset;
   try {
     const text = new ByteReader(reader.source, { offset: offset + 5 }).bytes(length, "candidate");
     const description = parseVmdescription(text, offset + 5);
