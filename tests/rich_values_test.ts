@@ -1,11 +1,12 @@
 /**
  * The rich dump of made-up streams: types that no recorded stream has, and names that want to break out of their strings.
  */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { printRichState } from "../analyze/rich.ts";
 import { inlineJson, RichWriter } from "../analyze/rich_json.ts";
 import { readRichState } from "../analyze/rich_state.ts";
 import { bitRanges, printableText } from "../analyze/rich_values.ts";
+import { FormatError } from "../format/error.ts";
 import { encodeFileHeader } from "../format/header.ts";
 import { encodeFooter, encodeSectionHeader } from "../format/section.ts";
 import { BytesSource } from "../format/source.ts";
@@ -130,7 +131,7 @@ Deno.test("rich: arrays, described as one or one by one", () => {
     { name: "wide", array_len: 2, type: "uint64", size: 8 },
     { name: "buffers", array_len: 2, type: "buffer", size: 2 },
     { name: "none", type: "buffer", size: 0 },
-    { name: "hollow", array_len: 9007199254740991, type: "uint8", size: 0 },
+    { name: "hollow", array_len: 1000, type: "uint8", size: 0 },
   ]);
   assertEquals(fields, {
     bytes: { type: "uint8", value: [1, 2] },
@@ -140,6 +141,15 @@ Deno.test("rich: arrays, described as one or one by one", () => {
     none: { type: "buffer", value: "" },
     hollow: { type: "uint8", value: [] },
   });
+});
+
+Deno.test("rich: an array without bytes and without end is refused", () => {
+  const error = assertThrows(
+    () => fieldsOf("", [{ name: "hollow", array_len: 9007199254740991, type: "uint8", size: 0 }]),
+    FormatError,
+    "too many fields and array elements",
+  );
+  assertEquals(error.code, "limit-exceeded");
 });
 
 Deno.test("rich: arrays of pointers show null where there is none", () => {
