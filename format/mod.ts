@@ -26,6 +26,7 @@ export * from "./limits.ts";
 export * from "./header.ts";
 export * from "./configuration.ts";
 export * from "./section.ts";
+export * from "./section_pieces.ts";
 export * from "./command.ts";
 export * from "./ram.ts";
 export * from "./ram_blocks.ts";

@@ -36,7 +36,7 @@ import {
   type StreamVisitor,
 } from "./payload.ts";
 import { PAGE_BYTES_RANGE } from "./ram.ts";
-import { mappedRamAreas } from "./ram_blocks.ts";
+import { sectionPieces } from "./section_pieces.ts";
 import { ByteReader, READER_BLOCK_BYTES } from "./reader.ts";
 import {
   decodeFooter,
@@ -306,7 +306,7 @@ export class StreamReader {
       ...this.#since(start),
     };
     this.#devices.defer(item);
-    yield* this.#pieces(item);
+    yield* sectionPieces(item);
     yield* this.#footer(section);
     reader.path.pop();
   }
@@ -345,28 +345,6 @@ export class StreamReader {
     this.#reader.release();
     const payload = readKnownPayload(this.#reader, type, section, this.context);
     return { boundary: "known", payload };
-  }
-
-  /** The section as one item; with mapped-ram as several, since bitmaps, holes and pages stand inside its payload. */
-  *#pieces(item: SectionItem): Generator<StreamItem, void, undefined> {
-    const blocks = item.payload?.kind === "ram" ? item.payload.summary.blocks ?? [] : [];
-    const areas = blocks.flatMap(mappedRamAreas);
-    let at = areas[0]?.offset ?? item.payloadEnd;
-    // The item itself where it is whole: a device's state may be put into it later.
-    yield areas.length === 0 ? item : { ...item, lengthBytes: at - item.offset };
-    const { section, depth } = item;
-    for (const area of areas) {
-      if (area.offset > at) {
-        const lengthBytes = area.offset - at;
-        yield { kind: "section-continued", section, offset: at, lengthBytes, depth };
-      }
-      yield { ...area, depth };
-      at = area.offset + area.lengthBytes;
-    }
-    if (item.payloadEnd > at) {
-      const lengthBytes = item.payloadEnd - at;
-      yield { kind: "section-continued", section, offset: at, lengthBytes, depth };
-    }
   }
 
   *#footer(section: SectionIdentity): Generator<StreamItem, void, undefined> {
