@@ -90,7 +90,8 @@ function judgeHeader(bytes: Uint8Array, at: number): Plausibility {
   }
   const instance = be32(bytes, nameEnd);
   const version = be32(bytes, nameEnd + 4);
-  const usual = be32(bytes, at + 1) < 0x10000 && version < 0x100 &&
+  // The largest version of a device is 10000 (i6300esb_wdt).
+  const usual = be32(bytes, at + 1) < 0x10000 && version < 0x10000 &&
     (instance < 0x10000 || instance >= 0x80000000);
   return usual ? "strong" : "no";
 }

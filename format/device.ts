@@ -96,11 +96,11 @@ export class DeviceReader {
   findAtEnd(): void {
     const found = findVmdescriptionAtEnd(this.#reader.source, this.#limits);
     if (found === undefined) return;
-    this.#searched = true;
     try {
       this.#use({ ...found, description: parseVmdescription(found.text, found.offset + 5) });
     } catch (error) {
       if (!isFormatError(error)) throw error;
+      this.#searched = true;
     }
   }
 
@@ -126,12 +126,16 @@ export class DeviceReader {
     }
   }
 
-  /** Without a description at the end: looks for one behind the devices, once. A package's stream never has one. */
+  /**
+   * Without a description of this device at the end (what stands there may be another stream's): looks for one behind the devices, once.
+   * A package's stream never has one.
+   */
   #search(section: SectionIdentity, surroundings: DeviceSurroundings): void {
     if (this.#searched || surroundings.depth > 0) return;
     // QEMU calls the entries that it writes before the RAM '...-early'; looking beyond the RAM would retain it all.
     const isEarly = section.idstr.endsWith("-early");
     if (isEarly && !this.#reader.source.seekable) return;
+    if (this.#own !== undefined && this.#lookUpAll(section) !== undefined) return;
     this.#searched = true;
     const isDescribed = (description: Vmdescription): boolean =>
       indexDevices(description).has(deviceKey(section.idstr, section.instanceId));
@@ -144,8 +148,12 @@ export class DeviceReader {
     if (found !== undefined) this.#use(found);
   }
 
+  #lookUpAll(section: SectionIdentity): DeviceDescription[] | undefined {
+    return this.#index.get(deviceKey(section.idstr, section.instanceId));
+  }
+
   #lookUp(section: SectionIdentity): DeviceDescription | undefined {
-    const candidates = this.#index.get(deviceKey(section.idstr, section.instanceId));
+    const candidates = this.#lookUpAll(section);
     if (candidates === undefined) return undefined;
     // A stream may carry a device more than once; then its description lists it as often.
     return candidates.length > 1 ? candidates.shift() : candidates[0];
@@ -277,10 +285,10 @@ export class DeviceReader {
 
   /** Takes the description that the stream has arrived at. */
   arrive(section: VmdescriptionSection): Vmdescription {
-    if (this.#own === undefined) {
+    // What stood at the input's end may have been the description of another stream, of the same machine.
+    if (this.#own?.offset !== section.offset) {
       this.#use({ ...section, description: parseVmdescription(section.text, section.offset + 5) });
     }
-    this.checkArrival(section.offset);
     for (const item of this.#deferred.splice(0)) this.#decodeDeferred(item);
     return this.#own!.description;
   }

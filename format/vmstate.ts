@@ -17,7 +17,7 @@
 import { FormatError, type FormatErrorCode } from "./error.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { SECTION_TYPE } from "./section.ts";
-import { decodeText, hex, quoteText } from "./text.ts";
+import { decodeText, encodeText, hex, quoteText } from "./text.ts";
 import type { FieldDescription, VmsdDescription } from "./vmdescription.ts";
 
 /** A decoded structure: a device, a `struct` field's element, a subsection. */
@@ -103,7 +103,7 @@ export function describedBytes(vmsd: VmsdDescription): number {
   let total = 0;
   for (const field of vmsd.fields) total += field.sizeBytes * (field.arrayLength ?? 1);
   for (const subsection of vmsd.subsections) {
-    total += 6 + subsection.vmsdName.length + describedBytes(subsection);
+    total += 6 + encodeText(subsection.vmsdName).length + describedBytes(subsection);
   }
   return total;
 }
