@@ -218,10 +218,13 @@ export class DeviceReader {
     const hasFooter = next.length >= FOOTER_BYTES && next[0] === SECTION_TYPE.FOOTER &&
       view.getUint32(1) === surroundings.id;
     const whole = next.length < 1024;
-    const fits = surroundings.footers === true
+    const judged = judgeElement(next, 0, whole, surroundings);
+    // In the first section of all, which tells whether there are footers, little evidence is not enough.
+    const fits = surroundings.footers === undefined
+      ? hasFooter || judged === "strong"
+      : surroundings.footers
       ? hasFooter
-      : (surroundings.footers === undefined && hasFooter) ||
-        judgeElement(next, 0, whole, surroundings) !== "no";
+      : judged !== "no";
     if (fits) return;
     throw this.#reader.error(
       "device-mismatch",
