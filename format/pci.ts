@@ -26,7 +26,7 @@
  * @module
  */
 
-import { FormatError } from "./error.ts";
+import { notEncodable, wrongSize } from "./field_errors.ts";
 
 /** Bytes of the configuration space of a conventional PCI device. */
 export const PCI_CONFIG_BYTES = 256;
@@ -201,7 +201,7 @@ function fieldsOfType(headerType: number): Fields {
 /** Decodes a `pci config`; the bytes are not copied. Fails with `device-mismatch` if it is of another size. */
 export function decodePciConfig(bytes: Uint8Array): PciConfig {
   if (bytes.length !== PCI_CONFIG_BYTES && bytes.length !== PCIE_CONFIG_BYTES) {
-    throw mismatch("pci config", `${PCI_CONFIG_BYTES} or ${PCIE_CONFIG_BYTES}`, bytes.length);
+    throw wrongSize("pci config", `${PCI_CONFIG_BYTES} or ${PCIE_CONFIG_BYTES}`, bytes.length);
   }
   const headerType = bytes[0x0e]!;
   const header: Record<string, number> = {};
@@ -328,17 +328,4 @@ function putLittleEndian(
     throw notEncodable(name, `0..${2 ** (8 * size) - 1}`, value);
   }
   for (let at = 0; at < size; at++) bytes[offset + at] = Math.floor(value / 2 ** (8 * at));
-}
-
-function mismatch(what: string, expected: string, foundBytes: number): FormatError {
-  return new FormatError("device-mismatch", `Cannot decode ${what}: it has another size`, {
-    offset: 0,
-    expected: `${expected} bytes`,
-    found: `${foundBytes} byte(s)`,
-  });
-}
-
-function notEncodable(what: string, expected: string, found: number | bigint): FormatError {
-  const message = `Cannot encode ${what}: the value does not fit`;
-  return new FormatError("not-encodable", message, { offset: 0, expected, found: `${found}` });
 }

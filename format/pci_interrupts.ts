@@ -22,7 +22,7 @@
  * @module
  */
 
-import { FormatError } from "./error.ts";
+import { notEncodable, wrongSize } from "./field_errors.ts";
 
 /** Bytes of a `pci irq state`. */
 export const PCI_IRQ_STATE_BYTES = 16;
@@ -35,7 +35,7 @@ export type PciIrqState = readonly [intA: number, intB: number, intC: number, in
 /** Decodes a `pci irq state`. Fails with `device-mismatch` if it is of another size. */
 export function decodePciIrqState(bytes: Uint8Array): PciIrqState {
   if (bytes.length !== PCI_IRQ_STATE_BYTES) {
-    throw mismatch("pci irq state", String(PCI_IRQ_STATE_BYTES), bytes.length);
+    throw wrongSize("pci irq state", String(PCI_IRQ_STATE_BYTES), bytes.length);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return [view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)];
@@ -81,7 +81,7 @@ export function msixStateBytes(vectorCount: number): number {
 export function decodeMsixState(bytes: Uint8Array): MsixState {
   const count = Math.floor(bytes.length * 8 / 129);
   if (count > MSIX_MAX_VECTORS || msixStateBytes(count) !== bytes.length) {
-    throw mismatch("msix state", "16 n + n / 8 (n up to 2048)", bytes.length);
+    throw wrongSize("msix state", "16 n + n / 8 (n up to 2048)", bytes.length);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const vectors: MsixVector[] = [];
@@ -122,17 +122,4 @@ export function encodeMsixState(state: MsixState): Uint8Array {
 
 function isU32(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= 0xffffffff;
-}
-
-function mismatch(what: string, expected: string, foundBytes: number): FormatError {
-  return new FormatError("device-mismatch", `Cannot decode ${what}: it has another size`, {
-    offset: 0,
-    expected: `${expected} bytes`,
-    found: `${foundBytes} byte(s)`,
-  });
-}
-
-function notEncodable(what: string, expected: string, found: number | bigint): FormatError {
-  const message = `Cannot encode ${what}: the value does not fit`;
-  return new FormatError("not-encodable", message, { offset: 0, expected, found: `${found}` });
 }
