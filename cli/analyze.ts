@@ -9,10 +9,11 @@ import { imageVmdescription, loadVmdescription } from "../analyze/load_vmdescrip
 import { readState, type ReadStateOptions, type StreamState } from "../analyze/state.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
 import { FormatError } from "../format/error.ts";
+import type { StreamItem } from "../format/items.ts";
 import type { StreamVisitor } from "../format/payload.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import type { DUMPS } from "./dumps.ts";
-import { describeError, EXIT, type Streams, UsageError } from "./main.ts";
+import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 
 /** Options of the analysis. */
 export interface AnalyzeOptions {
@@ -68,8 +69,22 @@ function readOptions({ input, options, given }: Job): ReadStateOptions {
   return {
     offset: input.streamOffset,
     keepGoing: options.keepGoing,
+    onItem: refuseCompatRecord,
     ...(given === undefined ? {} : { vmdescription: given }),
   };
+}
+
+/** The records of the obsolete version have no description and no sections: there is no state to print. */
+function refuseCompatRecord(item: StreamItem): void {
+  if (item.kind !== "compat-record") return;
+  throw new FormatError(
+    "unsupported-version",
+    "Streams of the obsolete version 2 have no state to print",
+    {
+      offset: item.offset,
+      expected: "version 3; 'migstream info' and 'layout' show version 2 too",
+    },
+  );
 }
 
 /** Tells on standard error what the result does not show, and gives the exit code. */
@@ -151,7 +166,7 @@ async function extract(job: Job): Promise<number> {
   writeText(stateFile.file, compatState(state).trimEnd());
   names.push("state.json");
   folder.commit();
-  for (const name of names) streams.out.line(name);
+  for (const name of names) streams.out.line(escapeLine(name));
   return conclude(state, streams);
 }
 

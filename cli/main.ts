@@ -41,7 +41,8 @@ export function describeError(error: unknown): string {
   return escapeLine(error instanceof Error ? error.message : String(error));
 }
 
-function escapeLine(text: string): string {
+/** Text that may contain anything, in one line and without control characters. */
+export function escapeLine(text: string): string {
   return escapeText(text).replaceAll('\\"', '"').replaceAll("\\\\", "\\");
 }
 
