@@ -20,7 +20,7 @@ const EVERYDAY: Readonly<Record<string, number>> = {
   "none": 10_000,
   "tricore": 10_000,
   "pc-no-vmdesc": 10_000,
-  "pc-preempt": 10_000,
+  "pc-preempt": 3_000,
   "pc-postcopy-11.1": 1_000,
   "arm-microbit": 1_000,
   "pc-ignore-shared": 500,
