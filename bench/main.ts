@@ -10,11 +10,17 @@
 
 import { format as formatBytes } from "@std/fmt/bytes";
 import { parseArgs } from "@std/cli/parse-args";
-import { type Input, listComparisons, type Setting } from "./comparisons.ts";
+import {
+  type Input,
+  listComparisons,
+  runScript,
+  type Script,
+  type Setting,
+} from "./comparisons.ts";
 import { writeClassicStream, writeMappedStream, type Written } from "./generate.ts";
 import { halfZeroGuest, sparseGuest } from "./guest.ts";
 import { loadRecording } from "./recording.ts";
-import { succeeds } from "./run.ts";
+import { outputOf, succeeds } from "./run.ts";
 import { formatTable, measure, type Row } from "./table.ts";
 
 const USAGE = `Usage: deno task bench [options]
@@ -77,8 +83,14 @@ function isFile(path: string): boolean {
   }
 }
 
+/** The Python behind the name `python3`. */
+function findPython(): string {
+  const args = ["-c", "import sys; print(sys.executable)"];
+  return new TextDecoder().decode(outputOf({ program: "python3", args })).trim();
+}
+
 /** Writes the inputs and says what they are. */
-function prepare(folder: string, { smoke, script }: Options): Setting {
+function prepare(folder: string, { smoke, script: path }: Options): Setting {
   const recording = loadRecording();
   const ramBytes = smoke ? 32 * MIB : 2 * GIB;
   const sparseBytes = smoke ? GIB : 64 * GIB;
@@ -110,11 +122,12 @@ function prepare(folder: string, { smoke, script }: Options): Setting {
     `mapped-ram ${size(sparseBytes)}`,
     (path) => writeMappedStream(path, recording, sparseGuest(recording, sparseBytes)),
   );
+  const small: Input = { name: "pc.mig", path: "testdata/pc.mig" };
   const tiny: Input = { name: "none.mig", path: "testdata/none.mig" };
-  const setting = { classic, mapped, sparse, tiny };
-  if (script === undefined) return { ...setting, scriptReadsMapped: false };
-  const scriptReadsMapped = succeeds({ program: "python3", args: [script, "-f", mapped.path] });
-  return { ...setting, script, scriptReadsMapped };
+  const setting = { classic, mapped, sparse, small, tiny };
+  if (path === undefined) return { ...setting, scriptReadsMapped: false };
+  const script: Script = { interpreter: findPython(), path };
+  return { ...setting, script, scriptReadsMapped: succeeds(runScript(script, mapped)) };
 }
 
 function printHeading(options: Options, setting: Setting): void {
@@ -133,8 +146,10 @@ function printHeading(options: Options, setting: Setting): void {
       "*** QEMU's analyze-migration.py is not at hand: not compared with it. See --help.",
     );
   } else if (!setting.scriptReadsMapped) {
-    console.log("This analyze-migration.py does not read mapped-ram streams: a tiny classic one");
-    console.log("stands in for them, which gives it the advantage.");
+    console.log(
+      "This analyze-migration.py does not read mapped-ram streams: a small classic one with",
+    );
+    console.log("the same devices stands in for them.");
   }
   if (options.smoke) console.log("*** --smoke: the inputs are too small to judge anything.");
   console.log();
