@@ -257,3 +257,20 @@ Deno.test("errors: the table's streams are read where nothing is wrong with them
   readDescription(device(3))();
   readHex(`${RAM_START} ${BLOCK_M} 00*7 10 7e 00 00 00 01 00`)();
 });
+
+Deno.test("errors: damage to the records does not hide the page size that they show", () => {
+  for (const pageBytes of [1024, 4096, 16384]) {
+    let damageOffset = 0;
+    const bytes = new StreamBuilder().ram("m", 8, pageBytes).section("part", 1, "ram", (writer) => {
+      for (let page = 0; page < 4; page++) {
+        const block = page === 0 ? "m" : undefined;
+        encodePage(writer, { block, address: page * pageBytes }, new Uint8Array(pageBytes).fill(9));
+      }
+      damageOffset = writer.offset;
+      writer.bytes(new Uint8Array(3 * pageBytes).fill(0xff));
+    }).eof().bytes();
+    const reader = new StreamReader(new BytesSource(bytes));
+    const error = assertThrows(() => [...reader.items()], FormatError);
+    assertEquals([reader.pageBytes, error.offset], [pageBytes, damageOffset], error.describe());
+  }
+});
