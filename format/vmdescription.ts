@@ -66,8 +66,6 @@ export interface Vmdescription {
   readonly pageBytes: number | undefined;
   /** Devices in stream order. */
   readonly devices: readonly DeviceDescription[];
-  /** The text as parsed, with the order and doubling of its members. */
-  readonly json: JsonObject;
 }
 
 /** Where a vmdescription stands, and its text. */
@@ -102,123 +100,170 @@ export function encodeVmdescription(writer: ByteWriter, text: Uint8Array): void 
   writer.bytes(text);
 }
 
+/** Types whose elements' descriptions are written into one object, so that its members stand in it several times. */
+const REPEATING_TYPES = /"(?:qtailq|qlist|gtree)"/;
+
+/** Key of the members of all elements, where an object describes several. */
+const ELEMENTS = Symbol("elements");
+
+/** Structures that may be inside each other; real ones are some ten deep. */
+const MAX_DEPTH = 200;
+
+/** A JSON object of which the last of several members of one name counts. */
+interface PlainObject {
+  readonly [name: string]: unknown;
+  readonly [ELEMENTS]?: readonly PlainObject[];
+}
+
 /** Parses the JSON text of a vmdescription; `offset` is the absolute offset of its first byte. */
 export function parseVmdescription(text: Uint8Array, offset: number): Vmdescription {
-  const json = parseJson(decodeText(text), { offset });
-  return interpretVmdescription(json, offset);
-}
-
-/** Takes parsed JSON for a vmdescription. */
-export function interpretVmdescription(json: JsonValue, offset: number): Vmdescription {
   const parser = new DescriptionParser(offset);
-  const top = parser.object(json, "top level");
-  const devices = parser.array(top.get("devices"), "devices");
-  const page = top.get("page_size");
-  return {
-    pageBytes: page === undefined ? undefined : parser.count(page, "page_size"),
-    devices: devices.map((device, index) => parser.device(device, `devices[${index}]`)),
-    json: top,
-  };
+  return parser.top(parsePlain(decodeText(text), offset));
 }
 
+/** The runtime's parser is several times faster than our own, which knows offsets and keeps members of one name apart. */
+function parsePlain(text: string, offset: number): unknown {
+  if (!REPEATING_TYPES.test(text)) {
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+  }
+  return toPlain(parseJson(text, { offset }));
+}
+
+function toPlain(value: JsonValue): unknown {
+  if (value instanceof JsonNumber) return value.toNumber();
+  if (value instanceof JsonObject) return toPlainObject(value);
+  return Array.isArray(value) ? value.map(toPlain) : value;
+}
+
+/** QEMU writes the elements' descriptions into the field's own object: the same members again for each element. */
+function toPlainObject(object: JsonObject): PlainObject {
+  // Without a prototype, so that no name means anything else.
+  const plain: Record<string | symbol, unknown> = Object.create(null);
+  const elements: Record<string, unknown>[] = [];
+  for (const [name, value] of object.members) {
+    plain[name] = toPlain(value);
+    if (name === "vmsd_name") elements.push(Object.create(null));
+    const element = elements.at(-1);
+    if (element !== undefined) element[name] = plain[name];
+  }
+  plain[ELEMENTS] = elements;
+  return plain;
+}
+
+/** Takes parsed JSON for a vmdescription; the path to where it is tells an error its place. */
 class DescriptionParser {
   readonly #offset: number;
+  readonly #path: string[] = [];
+  #depth = 0;
 
   constructor(offset: number) {
     this.#offset = offset;
   }
 
-  fail(where: string, expected: string): FormatError {
+  #fail(name: string, expected: string): FormatError {
+    const where = [...this.#path, name].join(".");
     return new FormatError("bad-vmdescription", `Cannot use vmdescription: ${where}`, {
       offset: this.#offset,
       expected,
     });
   }
 
-  object(value: JsonValue | undefined, where: string): JsonObject {
-    if (value instanceof JsonObject) return value;
-    throw this.fail(where, "an object");
+  top(value: unknown): Vmdescription {
+    const object = this.#object(value, "top level");
+    return {
+      pageBytes: object["page_size"] === undefined ? undefined : this.#count(object, "page_size"),
+      devices: this.#list(object, "devices").map((device) => this.#device(device)),
+    };
   }
 
-  array(value: JsonValue | undefined, where: string): readonly JsonValue[] {
+  #object(value: unknown, name: string): PlainObject {
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    if (isObject) return value as PlainObject;
+    throw this.#fail(name, "an object");
+  }
+
+  #list(object: PlainObject, name: string): readonly unknown[] {
+    const value = object[name];
     if (Array.isArray(value)) return value;
-    throw this.fail(where, "an array");
+    throw this.#fail(name, "an array");
   }
 
-  text(value: JsonValue | undefined, where: string): string {
+  #text(object: PlainObject, name: string): string {
+    const value = object[name];
     if (typeof value === "string") return value;
-    throw this.fail(where, "a string");
+    throw this.#fail(name, "a string");
   }
 
-  count(value: JsonValue | undefined, where: string): number {
-    const number = value instanceof JsonNumber ? value.toNumber() : -1;
-    if (Number.isSafeInteger(number) && number >= 0) return number;
-    throw this.fail(where, "a whole number that is not negative");
+  #count(object: PlainObject, name: string): number {
+    const value = object[name];
+    if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+    throw this.#fail(name, "a whole number that is not negative");
   }
 
-  device(value: JsonValue, where: string): DeviceDescription {
-    const object = this.object(value, where);
-    const name = this.text(object.get("name"), `${where}.name`);
-    return {
-      name,
-      instanceId: this.count(object.get("instance_id"), `${where}.instance_id`),
-      state: this.vmsd(object, quoteText(name)),
-    };
+  #device(value: unknown): DeviceDescription {
+    const object = this.#object(value, "devices");
+    const name = this.#text(object, "name");
+    this.#path.push(quoteText(name));
+    const instanceId = this.#count(object, "instance_id");
+    const state = this.#vmsd(object);
+    this.#path.pop();
+    return { name, instanceId, state };
   }
 
-  vmsd(object: JsonObject, where: string): VmsdDescription {
-    const name = object.get("vmsd_name");
-    const version = object.get("version");
-    return {
-      vmsdName: name === undefined ? "" : this.text(name, `${where}.vmsd_name`),
-      version: version === undefined ? 0 : this.count(version, `${where}.version`),
-      fields: this.fields(object.get("fields"), where),
-      subsections: this.subsections(object.get("subsections"), where),
-    };
-  }
-
-  fields(value: JsonValue | undefined, where: string): FieldDescription[] {
-    return this.array(value ?? [], `${where}.fields`).map((entry) => this.field(entry, where));
-  }
-
-  subsections(value: JsonValue | undefined, where: string): VmsdDescription[] {
-    return this.array(value ?? [], `${where}.subsections`).map((entry) =>
-      this.vmsd(this.object(entry, where), where)
-    );
-  }
-
-  field(value: JsonValue, where: string): FieldDescription {
-    const object = this.object(value, `${where}.fields`);
-    const name = this.text(object.get("name"), `${where}.fields.name`);
-    const here = `${where}.${name}`;
-    const arrayLength = object.get("array_len");
-    const struct = object.get("struct");
-    return {
-      name,
-      type: this.text(object.get("type"), `${here}.type`),
-      sizeBytes: this.count(object.get("size"), `${here}.size`),
-      inline: this.inline(object, here),
-      ...(arrayLength === undefined
-        ? {}
-        : { arrayLength: this.count(arrayLength, `${here}.array_len`) }),
-      ...(struct === undefined
-        ? {}
-        : { struct: this.vmsd(this.object(struct, `${here}.struct`), here) }),
-    };
-  }
-
-  /** QEMU writes the elements' descriptions into the field's own object: the same members again for each element. */
-  inline(object: JsonObject, where: string): VmsdDescription[] {
-    const elements: [string, JsonValue][][] = [];
-    for (const [name, value] of object.members) {
-      if (name === "vmsd_name") elements.push([]);
-      if (["vmsd_name", "version", "fields", "subsections"].includes(name)) {
-        elements.at(-1)?.push([name, value]);
-      }
+  #vmsd(object: PlainObject): VmsdDescription {
+    if (++this.#depth > MAX_DEPTH) {
+      throw new FormatError("limit-exceeded", "Cannot use vmdescription: nested too deep", {
+        offset: this.#offset,
+        expected: `at most ${MAX_DEPTH} structures inside each other`,
+      });
     }
-    return elements.map((members) => this.vmsd(new JsonObject(members), where));
+    const vmsd = {
+      vmsdName: object["vmsd_name"] === undefined ? "" : this.#text(object, "vmsd_name"),
+      version: object["version"] === undefined ? 0 : this.#count(object, "version"),
+      fields: this.#optionalList(object, "fields").map((field) => this.#field(field)),
+      subsections: this.#optionalList(object, "subsections").map((subsection) =>
+        this.#vmsd(this.#object(subsection, "subsections"))
+      ),
+    };
+    this.#depth -= 1;
+    return vmsd;
+  }
+
+  #optionalList(object: PlainObject, name: string): readonly unknown[] {
+    return object[name] === undefined ? [] : this.#list(object, name);
+  }
+
+  #field(value: unknown): FieldDescription {
+    const object = this.#object(value, "fields");
+    const name = this.#text(object, "name");
+    this.#path.push(name);
+    const field = {
+      name,
+      type: this.#text(object, "type"),
+      sizeBytes: this.#count(object, "size"),
+      inline: this.#inline(object),
+      ...(object["array_len"] === undefined
+        ? {}
+        : { arrayLength: this.#count(object, "array_len") }),
+      ...(object["struct"] === undefined
+        ? {}
+        : { struct: this.#vmsd(this.#object(object["struct"], "struct")) }),
+    };
+    this.#path.pop();
+    return field;
+  }
+
+  #inline(object: PlainObject): readonly VmsdDescription[] {
+    const elements = object[ELEMENTS] ?? (object["vmsd_name"] === undefined ? NONE : [object]);
+    return elements.map((element) => this.#vmsd(element));
   }
 }
+
+const NONE: readonly PlainObject[] = [];
 
 /**
  * Finds the vmdescription that ends exactly where the source ends: a type byte 0x06, the EOF byte before it, and a length that
