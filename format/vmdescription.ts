@@ -267,7 +267,7 @@ const NONE: readonly PlainObject[] = [];
 
 /**
  * Finds the vmdescription that ends exactly where the source ends: a type byte 0x06, the EOF byte before it, and a length that
- * reaches to the end. Cheap where there is none: JSON text has no control characters, so the search stops at the first one.
+ * reaches to the end. JSON text has no control characters, so the last byte 0x06 of the input is the type byte or in the length behind it.
  */
 export function findVmdescriptionAtEnd(
   source: ByteSource,
@@ -275,9 +275,9 @@ export function findVmdescriptionAtEnd(
 ): VmdescriptionSection | undefined {
   const end = source.sizeBytes;
   if (end === undefined || !source.seekable) return undefined;
-  const start = lastControlByte(source, end, Math.max(0, end - limits.vmdescriptionBytes - 6));
+  const start = lastTypeByte(source, end, Math.max(0, end - limits.vmdescriptionBytes - 6));
   if (start === undefined) return undefined;
-  // The control byte is the type byte itself, or one of the four bytes of the length behind it.
+  // What was found is the type byte itself, or one of the four bytes of the length behind it.
   for (let offset = start; offset >= Math.max(1, start - 4); offset--) {
     const reader = new ByteReader(source, { offset: offset - 1, blockBytes: 8 });
     const head = reader.peek(6);
@@ -291,17 +291,16 @@ export function findVmdescriptionAtEnd(
   return undefined;
 }
 
-/** Offset of the last byte below 0x20 that is not white space of JSON, not before `floor`. */
-function lastControlByte(source: ByteSource, end: number, floor: number): number | undefined {
-  const block = new Uint8Array(64 * 1024);
+/** Offset of the last byte 0x06, not before `floor`; `undefined` where the input does not end like JSON. */
+function lastTypeByte(source: ByteSource, end: number, floor: number): number | undefined {
+  const blockBytes = 64 * 1024;
   for (let blockEnd = end; blockEnd > floor;) {
-    const blockStart = Math.max(floor, blockEnd - block.length);
-    const reader = new ByteReader(source, { offset: blockStart, blockBytes: block.length });
+    const blockStart = Math.max(floor, blockEnd - blockBytes);
+    const reader = new ByteReader(source, { offset: blockStart, blockBytes });
     const bytes = reader.peek(blockEnd - blockStart);
-    for (let at = bytes.length - 1; at >= 0; at--) {
-      const byte = bytes[at]!;
-      if (byte < 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return blockStart + at;
-    }
+    if (blockEnd === end && (bytes.at(-1) ?? 0) < 0x09) return undefined;
+    const at = bytes.lastIndexOf(SECTION_TYPE.VMDESCRIPTION);
+    if (at >= 0) return blockStart + at;
     blockEnd = blockStart;
   }
   return undefined;
