@@ -12,6 +12,7 @@ import type { RamRun } from "../format/ram_scanner.ts";
 import { ByteReader } from "../format/reader.ts";
 import type { ByteSource } from "../format/source.ts";
 import { decodeXbzrle } from "../format/xbzrle.ts";
+import { PageSet } from "./page_set.ts";
 import { PageStore } from "./page_store.ts";
 import { BlockPages, PAGE_KIND, type PageKind } from "./page_table.ts";
 
@@ -27,8 +28,8 @@ export interface PageSpan {
 
 interface Pages {
   readonly table: BlockPages;
-  /** One byte a page: whether it was ever sent. */
-  readonly seen: Uint8Array;
+  /** Pages that were ever sent. */
+  readonly seen: PageSet;
 }
 
 /** Inflates one page; anything but exactly one page is an error. */
@@ -79,7 +80,7 @@ export class GuestMemory implements StreamVisitor, Disposable {
     let pages = this.#pages.get(block);
     if (pages === undefined) {
       const table = new BlockPages(block, pageBytes, true);
-      pages = { table, seen: new Uint8Array(table.pages) };
+      pages = { table, seen: new PageSet() };
       this.#pages.set(block, pages);
     }
     return pages;
@@ -99,10 +100,10 @@ export class GuestMemory implements StreamVisitor, Disposable {
     } else if (run.kind === "xbzrle") this.#delta(run, table, first, pageBytes);
   }
 
-  #note(block: RamBlock, seen: Uint8Array, first: number, count: number): void {
+  #note(block: RamBlock, seen: PageSet, first: number, count: number): void {
     for (let page = first; page < first + count; page++) {
-      if (seen[page] === 1) continue;
-      seen[page] = 1;
+      if (seen.has(page)) continue;
+      seen.add(page);
       const last = this.#order.at(-1);
       if (last !== undefined && last.block === block && last.first + last.count === page) {
         last.count += 1;
@@ -134,7 +135,7 @@ export class GuestMemory implements StreamVisitor, Disposable {
   discard(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void {
     const first = Math.ceil(startAddress / pageBytes);
     const end = Math.floor((startAddress + lengthBytes) / pageBytes);
-    if (end > first) this.#of(block, pageBytes).table.set(first, end - first, PAGE_KIND.ABSENT);
+    if (end > first) this.#of(block, pageBytes).table.drop(first, end - first);
   }
 
   /** What a page was last. */

@@ -60,7 +60,8 @@ export class BlockPages {
   readonly block: RamBlock;
   /** Number of pages. */
   readonly pages: number;
-  readonly #chunks: (Chunk | undefined)[];
+  /** By number; a map, because the input decides how many there could be. */
+  readonly #chunks = new Map<number, Chunk>();
   readonly #withLocations: boolean;
   readonly #counts: number[];
   #bitmap: { bytes: Uint8Array; order: BitmapByteOrder } | undefined;
@@ -70,7 +71,6 @@ export class BlockPages {
     this.block = block;
     this.pages = block.usedLengthBytes / pageBytes;
     this.#withLocations = withLocations;
-    this.#chunks = new Array(Math.ceil(this.pages / CHUNK_PAGES));
     this.#counts = [this.pages, 0, 0, 0, 0];
   }
 
@@ -86,10 +86,15 @@ export class BlockPages {
 
   #chunk(page: number): Chunk {
     const index = Math.floor(page / CHUNK_PAGES);
-    return this.#chunks[index] ??= {
-      kinds: new Uint8Array(CHUNK_PAGES),
-      locations: this.#withLocations ? new Float64Array(CHUNK_PAGES) : undefined,
-    };
+    let chunk = this.#chunks.get(index);
+    if (chunk === undefined) {
+      chunk = {
+        kinds: new Uint8Array(CHUNK_PAGES),
+        locations: this.#withLocations ? new Float64Array(CHUNK_PAGES) : undefined,
+      };
+      this.#chunks.set(index, chunk);
+    }
+    return chunk;
   }
 
   /**
@@ -113,6 +118,17 @@ export class BlockPages {
     return absent - this.#counts[PAGE_KIND.ABSENT]!;
   }
 
+  /** Makes pages absent again; only those that were ever set cost anything. */
+  drop(first: number, count: number): void {
+    const end = first + count;
+    for (const [index, { kinds }] of this.#chunks) {
+      const base = index * CHUNK_PAGES;
+      const from = Math.max(first, base) - base;
+      const to = Math.min(end, base + CHUNK_PAGES) - base;
+      if (to > from) this.#setKinds(kinds, from, to - from, PAGE_KIND.ABSENT);
+    }
+  }
+
   #setKinds(kinds: Uint8Array, at: number, count: number, kind: PageKind): void {
     const counts = this.#counts;
     for (let index = at; index < at + count; index++) counts[kinds[index]!]! -= 1;
@@ -126,7 +142,7 @@ export class BlockPages {
       const { bytes, order } = this.#bitmap;
       return bitmapHas(bytes, page, order) ? PAGE_KIND.NORMAL : PAGE_KIND.ZERO;
     }
-    const chunk = this.#chunks[Math.floor(page / CHUNK_PAGES)];
+    const chunk = this.#chunks.get(Math.floor(page / CHUNK_PAGES));
     return (chunk?.kinds[page % CHUNK_PAGES] ?? PAGE_KIND.ABSENT) as PageKind;
   }
 
@@ -136,7 +152,7 @@ export class BlockPages {
     if (this.#bitmap !== undefined && mapped !== undefined) {
       return mapped.pagesOffset + page * mapped.pageBytes;
     }
-    const chunk = this.#chunks[Math.floor(page / CHUNK_PAGES)];
+    const chunk = this.#chunks.get(Math.floor(page / CHUNK_PAGES));
     return chunk?.locations?.[page % CHUNK_PAGES] ?? 0;
   }
 

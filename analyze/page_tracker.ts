@@ -50,6 +50,6 @@ export class PageTracker implements StreamVisitor {
   discard(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void {
     const first = Math.ceil(startAddress / pageBytes);
     const end = Math.floor((startAddress + lengthBytes) / pageBytes);
-    if (end > first) this.table(block, pageBytes).set(first, end - first, PAGE_KIND.ABSENT);
+    if (end > first) this.table(block, pageBytes).drop(first, end - first);
   }
 }

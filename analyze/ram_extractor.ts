@@ -16,10 +16,11 @@ import type { RamRun } from "../format/ram_scanner.ts";
 import type { ByteReader } from "../format/reader.ts";
 import { decodeXbzrle } from "../format/xbzrle.ts";
 import { inflatePage } from "./memory.ts";
+import { PageSet } from "./page_set.ts";
 
 interface BlockFile extends PendingFile {
-  /** One byte a page: whether something but zeros may stand there. */
-  readonly written: Uint8Array;
+  /** Pages where something but zeros may stand. */
+  readonly written: PageSet;
 }
 
 /** Bytes written at once. */
@@ -47,7 +48,7 @@ export class RamExtractor implements StreamVisitor {
       this.#onBlock(block);
       const pending = this.#folder.create(block.name);
       pending.file.truncateSync(block.usedLengthBytes);
-      file = { ...pending, written: new Uint8Array(block.usedLengthBytes / pageBytes) };
+      file = { ...pending, written: new PageSet() };
       this.#files.set(block, file);
     }
     return file;
@@ -61,10 +62,10 @@ export class RamExtractor implements StreamVisitor {
     switch (run.kind) {
       case "zero":
         for (let page = first; page < first + run.count; page++) {
-          if (run.fill !== 0 || file.written[page] === 1) {
-            write(file, page * pageBytes, new Uint8Array(pageBytes).fill(run.fill));
-          }
-          file.written[page] = run.fill === 0 ? 0 : 1;
+          if (run.fill === 0 && !file.written.has(page)) continue;
+          write(file, page * pageBytes, new Uint8Array(pageBytes).fill(run.fill));
+          if (run.fill === 0) file.written.delete(page);
+          else file.written.add(page);
         }
         return;
       case "page":
@@ -83,7 +84,7 @@ export class RamExtractor implements StreamVisitor {
           inflatePage(this.#inflate, content(run), pageBytes, run.dataOffset),
         );
     }
-    file.written.fill(1, first, first + run.count);
+    for (let page = first; page < first + run.count; page++) file.written.add(page);
   }
 
   #pages(run: RamRun, file: BlockFile, pageBytes: number): void {
@@ -124,10 +125,11 @@ export class RamExtractor implements StreamVisitor {
   discard(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void {
     const file = this.#fileOf(block, pageBytes);
     const zero = new Uint8Array(pageBytes);
+    const first = Math.ceil(startAddress / pageBytes);
     const end = Math.floor((startAddress + lengthBytes) / pageBytes);
-    for (let page = Math.ceil(startAddress / pageBytes); page < end; page++) {
-      if (file.written[page] === 1) write(file, page * pageBytes, zero);
-      file.written[page] = 0;
+    for (const page of file.written.between(first, end)) {
+      write(file, page * pageBytes, zero);
+      file.written.delete(page);
     }
   }
 }

@@ -39,6 +39,8 @@ export interface StreamState {
   readonly vmdescription: VmdescriptionSection | undefined;
   /** Sections whose end had to be guessed, because nothing describes them. */
   readonly guessed: readonly SectionItem[];
+  /** Bytes behind the end of the stream. */
+  readonly trailingBytes: number;
   /** The error that ended the reading, if errors are kept. */
   readonly error: FormatError | undefined;
 }
@@ -61,10 +63,12 @@ export function readState(source: ByteSource, options: ReadStateOptions = {}): S
   const entries: StateEntry[] = [];
   const guessed: SectionItem[] = [];
   let vmdescription: VmdescriptionSection | undefined;
+  let trailingBytes = 0;
   let error: FormatError | undefined;
   try {
     for (const item of reader.items()) {
       options.onItem?.(item);
+      if (item.kind === "trailing" && item.depth === 0) trailingBytes = item.lengthBytes;
       if (item.kind === "vmdescription") vmdescription = { offset: item.offset, text: item.text };
       if (item.kind !== "section") continue;
       if (item.boundary === "footer" || item.boundary === "next-section") guessed.push(item);
@@ -86,6 +90,7 @@ export function readState(source: ByteSource, options: ReadStateOptions = {}): S
     vmdescription,
     // A section before its description (on a pipe) was described in the end.
     guessed: guessed.filter((item) => item.device === undefined),
+    trailingBytes,
     error,
   };
 }

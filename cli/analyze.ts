@@ -97,6 +97,9 @@ function conclude(state: StreamState, streams: Streams): number {
       `note: ${count} no description; the end was found by the ${how}, the bytes are shown as they are`,
     );
   }
+  if (state.trailingBytes > 0) {
+    streams.err.line(`note: ${state.trailingBytes} byte(s) behind the end of the stream`);
+  }
   for (const { first } of state.entries) {
     if (first.problem !== undefined) streams.err.line(`note: ${describeError(first.problem)}`);
   }

@@ -9,6 +9,8 @@
 export interface Limits {
   /** RAM blocks in one stream; real streams have at most some dozens. */
   readonly ramBlocks: number;
+  /** Bytes of one mapped-ram bitmap, where it has to be read. */
+  readonly bitmapBytes: number;
   /** Different sections (START and FULL) in one stream. */
   readonly sections: number;
   /** PACKAGED streams inside each other; real streams have one. */
@@ -26,6 +28,7 @@ export interface Limits {
 /** The ceilings in force where nothing else is asked for. */
 export const DEFAULT_LIMITS: Limits = {
   ramBlocks: 65536,
+  bitmapBytes: 512 * 1024 * 1024,
   sections: 1_000_000,
   packageDepth: 4,
   vmdescriptionBytes: 256 * 1024 * 1024,

@@ -77,7 +77,7 @@ export function decodeBlockList(
     pageBytes ??= block.mapped?.pageBytes;
     blocks.set(block.name, block);
     remaining -= block.usedLengthBytes;
-    if (block.mapped !== undefined) skipAreas(reader, block, block.mapped, visitor);
+    if (block.mapped !== undefined) skipAreas(reader, block, block.mapped, visitor, limits);
   }
 }
 
@@ -174,10 +174,21 @@ function skipAreas(
   block: RamBlock,
   header: MappedRamHeader,
   visitor: MappedRamVisitor,
+  limits: Limits,
 ): void {
   if (isElsewhere(header)) return;
   reader.skip(header.bitmapOffset - reader.offset, "hole before the bitmap");
   const bytes = bitmapBytes(block.usedLengthBytes / header.pageBytes);
+  if (visitor.bitmap !== undefined && bytes > limits.bitmapBytes) {
+    throw reader.error(
+      "limit-exceeded",
+      `Cannot read bitmap of ${quoteText(block.name)}: too long`,
+      {
+        expected: `at most ${limits.bitmapBytes} bytes`,
+        found: String(bytes),
+      },
+    );
+  }
   if (visitor.bitmap === undefined) reader.skip(bytes, "bitmap");
   else visitor.bitmap(block, reader.bytes(bytes, `bitmap of ${quoteText(block.name)}`));
   if (visitor.pages !== undefined) {

@@ -118,7 +118,12 @@ export function decodeVmstate(
   vmsd: VmsdDescription,
   options: DecodeVmstateOptions = {},
 ): VmstateStruct {
-  return new VmstateDecoder(payload, options).struct(vmsd, 0, undefined);
+  const decoder = new VmstateDecoder(payload, options);
+  try {
+    return decoder.struct(vmsd, 0, undefined);
+  } finally {
+    decoder.settle();
+  }
 }
 
 class VmstateDecoder {
@@ -126,13 +131,18 @@ class VmstateDecoder {
   readonly #options: DecodeVmstateOptions;
   readonly #path: string[] = [];
   #at = 0;
+  #visited = 0;
   readonly #budget: ElementBudget;
 
   constructor(bytes: Uint8Array, options: DecodeVmstateOptions) {
     this.#bytes = bytes;
     this.#options = options;
     this.#budget = options.budget ?? { left: DEFAULT_LIMITS.deviceElements };
-    this.#budget.left += bytes.length * ELEMENTS_PER_BYTE;
+  }
+
+  /** Takes from the budget what the bytes did not pay for. */
+  settle(): void {
+    this.#budget.left -= Math.max(0, this.#visited - this.#at * ELEMENTS_PER_BYTE);
   }
 
   #error(code: FormatErrorCode, message: string, expected?: string, found?: string): FormatError {
@@ -145,8 +155,8 @@ class VmstateDecoder {
   }
 
   #visit(count = 1): void {
-    this.#budget.left -= count;
-    if (this.#budget.left >= 0) return;
+    this.#visited += count;
+    if (this.#visited <= this.#budget.left + this.#at * ELEMENTS_PER_BYTE) return;
     throw this.#error("limit-exceeded", "too many fields and array elements");
   }
 
