@@ -42,7 +42,7 @@ export class RamExtractor implements StreamVisitor {
     this.#onBlock = onBlock;
   }
 
-  #fileOf(block: RamBlock, pageBytes: number): BlockFile {
+  #fileOf(block: RamBlock): BlockFile {
     let file = this.#files.get(block);
     if (file === undefined) {
       this.#onBlock(block);
@@ -57,7 +57,7 @@ export class RamExtractor implements StreamVisitor {
   /** Takes a run of records. */
   run(run: RamRun, pageBytes: number): void {
     if (run.block === undefined) return;
-    const file = this.#fileOf(run.block, pageBytes);
+    const file = this.#fileOf(run.block);
     const first = run.address / pageBytes;
     switch (run.kind) {
       case "zero":
@@ -107,7 +107,7 @@ export class RamExtractor implements StreamVisitor {
   pages(block: RamBlock, reader: ByteReader): void {
     const bitmap = this.#bitmaps.get(block);
     const { pageBytes, pagesOffset } = block.mapped!;
-    const file = this.#fileOf(block, pageBytes);
+    const file = this.#fileOf(block);
     if (bitmap === undefined) return;
     this.#bitmaps.delete(block);
     const pages = block.usedLengthBytes / pageBytes;
@@ -123,7 +123,7 @@ export class RamExtractor implements StreamVisitor {
 
   /** Drops pages that were sent before. */
   discard(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void {
-    const file = this.#fileOf(block, pageBytes);
+    const file = this.#fileOf(block);
     const zero = new Uint8Array(pageBytes);
     const first = Math.ceil(startAddress / pageBytes);
     const end = Math.floor((startAddress + lengthBytes) / pageBytes);
