@@ -318,13 +318,17 @@ export class RamScanner {
     const most = (block.usedLengthBytes - run.address) / pageBytes;
     const isZero = run.kind === "zero";
     let at = this.#reader.head;
-    let address = run.address;
+    // The next word in two halves, counted up rather than divided for each page.
+    let high = Math.floor(run.address / 0x100000000);
+    let low = run.address % 0x100000000 + flags;
     let count = 1;
     while (at + strideBytes <= tail && count < most) {
-      address += pageBytes;
-      const high = Math.floor(address / 0x100000000);
-      if (view.getUint32(at) !== high) break;
-      if (view.getUint32(at + 4) !== address - high * 0x100000000 + flags) break;
+      low += pageBytes;
+      if (low >= 0x100000000) {
+        low -= 0x100000000;
+        high += 1;
+      }
+      if (view.getUint32(at + 4) !== low || view.getUint32(at) !== high) break;
       if (isZero && view.getUint8(at + 8) !== run.fill) break;
       at += strideBytes;
       count += 1;

@@ -154,6 +154,9 @@ function toPlainObject(object: JsonObject): PlainObject {
   return plain;
 }
 
+/** What most structures have of subsections and of inline descriptions. */
+const NOTHING: readonly VmsdDescription[] = [];
+
 /** Takes parsed JSON for a vmdescription; the path to where it is tells an error its place. */
 class DescriptionParser {
   readonly #offset: number;
@@ -221,49 +224,47 @@ class DescriptionParser {
         expected: `at most ${MAX_DEPTH} structures inside each other`,
       });
     }
+    const subsections = object["subsections"] === undefined
+      ? NOTHING
+      : this.#list(object, "subsections").map((each) =>
+        this.#vmsd(this.#object(each, "subsections"))
+      );
     const vmsd = {
       vmsdName: object["vmsd_name"] === undefined ? "" : this.#text(object, "vmsd_name"),
       version: object["version"] === undefined ? 0 : this.#count(object, "version"),
-      fields: this.#optionalList(object, "fields").map((field) => this.#field(field)),
-      subsections: this.#optionalList(object, "subsections").map((subsection) =>
-        this.#vmsd(this.#object(subsection, "subsections"))
-      ),
+      fields: object["fields"] === undefined
+        ? []
+        : this.#list(object, "fields").map((field) => this.#field(field)),
+      subsections,
     };
     this.#depth -= 1;
     return vmsd;
-  }
-
-  #optionalList(object: PlainObject, name: string): readonly unknown[] {
-    return object[name] === undefined ? [] : this.#list(object, name);
   }
 
   #field(value: unknown): FieldDescription {
     const object = this.#object(value, "fields");
     const name = this.#text(object, "name");
     this.#path.push(name);
-    const field = {
+    const { array_len: arrayLength, struct } = object;
+    // Fields are many: no object is made that is not kept.
+    const field: { -readonly [Name in keyof FieldDescription]: FieldDescription[Name] } = {
       name,
       type: this.#text(object, "type"),
       sizeBytes: this.#count(object, "size"),
       inline: this.#inline(object),
-      ...(object["array_len"] === undefined
-        ? {}
-        : { arrayLength: this.#count(object, "array_len") }),
-      ...(object["struct"] === undefined
-        ? {}
-        : { struct: this.#vmsd(this.#object(object["struct"], "struct")) }),
     };
+    if (arrayLength !== undefined) field.arrayLength = this.#count(object, "array_len");
+    if (struct !== undefined) field.struct = this.#vmsd(this.#object(struct, "struct"));
     this.#path.pop();
     return field;
   }
 
   #inline(object: PlainObject): readonly VmsdDescription[] {
-    const elements = object[ELEMENTS] ?? (object["vmsd_name"] === undefined ? NONE : [object]);
-    return elements.map((element) => this.#vmsd(element));
+    const elements = object[ELEMENTS];
+    if (elements !== undefined) return elements.map((element) => this.#vmsd(element));
+    return object["vmsd_name"] === undefined ? NOTHING : [this.#vmsd(object)];
   }
 }
-
-const NONE: readonly PlainObject[] = [];
 
 /**
  * Finds the vmdescription that ends exactly where the source ends: a type byte 0x06, the EOF byte before it, and a length that

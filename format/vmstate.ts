@@ -251,29 +251,31 @@ class VmstateDecoder {
 
   #field(field: FieldDescription, count: number): VmstateField {
     const offset = this.#at;
-    const keys: bigint[] = [];
-    const elements = this.#elements(field, count, keys);
+    if (field.type === "gtree") return this.#gtree(field);
+    const elements = this.#elements(field, count);
     if (elements === undefined) {
       this.#visit(field.sizeBytes === 0 ? count : 1);
       this.#take(field.sizeBytes * count);
     }
-    return {
-      name: field.name,
-      type: field.type,
-      offset,
-      lengthBytes: this.#at - offset,
-      count,
-      isArray: field.arrayLength !== undefined,
-      ...(elements === undefined ? {} : { elements }),
-      ...(keys.length === 0 ? {} : { keys }),
-    };
+    return this.#result(field, offset, count, elements);
   }
 
-  #elements(
+  /** Fields are many: no object is made that is not kept. */
+  #result(
     field: FieldDescription,
+    offset: number,
     count: number,
-    keys: bigint[],
-  ): VmstateStruct[] | undefined {
+    elements: readonly VmstateStruct[] | undefined,
+  ): VmstateField {
+    const { name, type } = field;
+    const lengthBytes = this.#at - offset;
+    const isArray = field.arrayLength !== undefined;
+    return elements === undefined
+      ? { name, type, offset, lengthBytes, count, isArray }
+      : { name, type, offset, lengthBytes, count, isArray, elements };
+  }
+
+  #elements(field: FieldDescription, count: number): VmstateStruct[] | undefined {
     switch (field.type) {
       case "struct":
         if (field.struct === undefined) return undefined;
@@ -286,8 +288,6 @@ class VmstateDecoder {
       case "qtailq":
       case "qlist":
         return this.#container(field, 1, 0);
-      case "gtree":
-        return this.#gtree(field, keys);
       default:
         return undefined;
     }
@@ -349,13 +349,15 @@ class VmstateDecoder {
     return structs;
   }
 
-  #gtree(field: FieldDescription, keys: bigint[]): VmstateStruct[] {
-    const start = this.#at;
+  #gtree(field: FieldDescription): VmstateField {
+    const offset = this.#at;
     this.#take(4);
-    const count = this.#be32(start);
+    const nodes = this.#be32(offset);
     // Keys that are plain numbers have no description: then there is one a node, of the value.
-    const hasNumberKeys = count > 0 && field.inline.length === count;
-    return this.#container(field, hasNumberKeys ? 1 : 2, 4, hasNumberKeys ? keys : undefined);
+    const keys: bigint[] | undefined = nodes > 0 && field.inline.length === nodes ? [] : undefined;
+    const elements = this.#container(field, keys === undefined ? 2 : 1, 4, keys);
+    const result = this.#result(field, offset, 1, elements);
+    return keys === undefined ? result : { ...result, keys };
   }
 }
 
