@@ -12,6 +12,7 @@ import { PageTracker } from "../analyze/page_tracker.ts";
 import { readState } from "../analyze/state.ts";
 import { encodeCommand } from "../format/command.ts";
 import { encodeFileHeader } from "../format/header.ts";
+import { DEFAULT_LIMITS } from "../format/limits.ts";
 import {
   encodePage,
   encodeRamEos,
@@ -20,6 +21,8 @@ import {
   RAM_SAVE_FLAG,
 } from "../format/ram.ts";
 import { encodeBlockEntry } from "../format/ram_blocks.ts";
+import { newRamContext, RamScanner } from "../format/ram_scanner.ts";
+import { ByteReader } from "../format/reader.ts";
 import { encodeFooter, encodeSectionHeader } from "../format/section.ts";
 import { BytesSource } from "../format/source.ts";
 import { ByteWriter } from "../format/writer.ts";
@@ -63,6 +66,33 @@ Deno.test("huge block: counts", () => {
   const { blocks } = readState(new BytesSource(hugeStream()), { visitor: tracker });
   const { total, normal, zero, absent } = tracker.table(blocks![0]!, PAGE_BYTES).counts;
   assertEquals([total, normal, zero, absent], [2 ** 40, 1, 0, 2 ** 40 - 1]);
+});
+
+Deno.test("huge block: consecutive pages are one run, also across 4 GiB", () => {
+  const writer = new ByteWriter();
+  const first = 2 ** 32 - 3 * PAGE_BYTES;
+  encodeZeroPage(writer, { block: "huge", address: first });
+  for (let page = 1; page < 6; page++) {
+    encodeZeroPage(writer, { block: undefined, address: first + page * PAGE_BYTES });
+  }
+  encodeZeroPage(writer, { block: undefined, address: first });
+  encodeRamEos(writer);
+  const context = newRamContext();
+  context.pageBytes = PAGE_BYTES;
+  context.blocks.set("huge", {
+    name: "huge",
+    index: 0,
+    usedLengthBytes: HUGE_BYTES,
+    entryOffset: 0,
+    entryBytes: 0,
+  });
+  const reader = new ByteReader(new BytesSource(writer.finish()));
+  const scanner = new RamScanner(reader, context, DEFAULT_LIMITS);
+  const runs = Array.from({ length: 3 }, () => {
+    const { kind, address, count } = scanner.next();
+    return [kind, address, count];
+  });
+  assertEquals(runs, [["zero", first, 6], ["zero", first, 1], ["eos", 0, 1]]);
 });
 
 Deno.test("huge block: memory", () => {
