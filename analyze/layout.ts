@@ -20,80 +20,16 @@
 
 import { type FormatError, isFormatError } from "../format/error.ts";
 import type { StreamItem } from "../format/items.ts";
-import type { Limits } from "../format/limits.ts";
 import { countBitmapBits, guessBitmapByteOrder } from "../format/mapped_ram.ts";
 import { RAM_SECTION_IDSTR, type RamBlock } from "../format/ram.ts";
 import type { RamRun } from "../format/ram_scanner.ts";
 import type { SectionType } from "../format/section.ts";
 import type { ByteSource } from "../format/source.ts";
 import { StreamReader } from "../format/stream.ts";
-import type { Vmdescription } from "../format/vmdescription.ts";
 import { describeHead, PackageDepth, sectionHeadAt, sectionName } from "./layout_head.ts";
 import { blockListParts, describeItem } from "./layout_parts.ts";
+import type { LayoutKind, LayoutOptions, LayoutRow } from "./layout_row.ts";
 import { describePending, extendPending, type PendingRun, pendingRun } from "./layout_runs.ts";
-
-/** What a row is. */
-export type LayoutKind =
-  /** Bytes before the stream, which begins at an offset. */
-  | "before"
-  /** Framing. */
-  | "header"
-  | "configuration"
-  | "section-header"
-  | "footer"
-  | "command"
-  | "eof"
-  | "vmdescription"
-  /** A payload as a whole: of a described device, of a format of our own knowledge, of neither. */
-  | "device"
-  | "payload"
-  | "undescribed"
-  /** Inside a RAM payload: the list of blocks, and with mapped-ram what stands behind each entry. */
-  | "block-list"
-  | "block"
-  | "bitmap"
-  | "hole"
-  | "pages"
-  /** Inside a RAM payload: records. */
-  | "zero"
-  | "page"
-  | "xbzrle"
-  | "compressed"
-  | "flush"
-  | "hook"
-  | "eos"
-  /** The rest. */
-  | "compat-record"
-  | "trailing"
-  | "undecoded";
-
-/** A range of the input. */
-export interface LayoutRow {
-  /** Absolute offset of the first byte. */
-  readonly offset: number;
-  /** Bytes; never 0. */
-  readonly lengthBytes: number;
-  /** 0 in the stream itself, 1 in a package, 2 in a package inside a package. */
-  readonly depth: number;
-  /** What it is. */
-  readonly kind: LayoutKind;
-  /** Where in the stream's structure, e.g. `section 3 "cpu" > payload`; without control characters. */
-  readonly path: string;
-  /** What it is, for people; without control characters. */
-  readonly description: string;
-}
-
-/** How a layout is made. */
-export interface LayoutOptions {
-  /** Absolute offset of the stream in the source. Default 0. */
-  readonly offset?: number;
-  /** A description from elsewhere, for a stream that carries none. */
-  readonly vmdescription?: Vmdescription;
-  /** Ceilings. */
-  readonly limits?: Limits;
-  /** Whether an error is returned, behind a row for all that was not decoded, instead of thrown. */
-  readonly keepGoing?: boolean;
-}
 
 /**
  * Visits the rows of an input in file order. Each row begins where the one before ended; the first begins at 0, the last ends with the

@@ -17,7 +17,7 @@ import { FormatError, isFormatError } from "../format/error.ts";
 import { ByteReader } from "../format/reader.ts";
 import type { ByteSource } from "../format/source.ts";
 import { hex } from "../format/text.ts";
-import type { LayoutOptions } from "./layout.ts";
+import type { LayoutOptions } from "./layout_row.ts";
 import { explainDamaged, explainHead, explainItem } from "./layout_items.ts";
 import { Locator, type Place } from "./layout_locate.ts";
 import { explainBlockList, explainRecord } from "./layout_ram.ts";

@@ -11,7 +11,7 @@ import { RAM_SECTION_IDSTR, type RamBlock } from "../format/ram.ts";
 import type { RamRun } from "../format/ram_scanner.ts";
 import type { ByteSource } from "../format/source.ts";
 import { StreamReader } from "../format/stream.ts";
-import type { LayoutOptions } from "./layout.ts";
+import type { LayoutOptions } from "./layout_row.ts";
 import { type HeadIdentity, PackageDepth, type SectionHead, sectionHeadAt } from "./layout_head.ts";
 import { type RamBlockList, type RamRecord, recordAt } from "./layout_ram.ts";
 

@@ -10,7 +10,7 @@ import type { RamBlock } from "../format/ram.ts";
 import { mappedRamAreas } from "../format/ram_blocks.ts";
 import { escapeText, hex, quoteText } from "../format/text.ts";
 import { sectionName } from "./layout_head.ts";
-import type { LayoutKind } from "./layout.ts";
+import type { LayoutKind } from "./layout_row.ts";
 
 /** What a row says beside its range. */
 export interface LayoutPart {

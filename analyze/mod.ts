@@ -22,6 +22,7 @@ export * from "./compat_memory.ts";
 export * from "./info.ts";
 export * from "./layout.ts";
 export * from "./layout_explain.ts";
+export * from "./layout_row.ts";
 export * from "./load_vmdescription.ts";
 export * from "./memory.ts";
 export * from "./page_table.ts";

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type LayoutRow, layoutRows } from "../analyze/layout.ts";
+import { layoutRows } from "../analyze/layout.ts";
+import type { LayoutRow } from "../analyze/layout_row.ts";
 import { explainOffset, type Explanation } from "../analyze/layout_explain.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { openInput } from "../container/open.ts";

@@ -9,6 +9,7 @@ import { type FormatError, isFormatError } from "./error.ts";
 import { decodeGlobalState, GLOBAL_STATE_IDSTR } from "./global_state.ts";
 import type { BoundaryKind, DeviceState, SectionItem } from "./items.ts";
 import type { Limits } from "./limits.ts";
+import { ARRAY_READINGS, type ArrayReading } from "./pointer_arrays.ts";
 import type { ByteReader } from "./reader.ts";
 import { readStorageKeys, STORAGE_KEYS_IDSTR } from "./s390_skeys.ts";
 import { FOOTER_BYTES, SECTION_TYPE, type SectionIdentity } from "./section.ts";
@@ -22,13 +23,7 @@ import {
   type Vmdescription,
   type VmdescriptionSection,
 } from "./vmdescription.ts";
-import {
-  ARRAY_READINGS,
-  type ArrayReading,
-  decodeVmstate,
-  describedBytes,
-  type ElementBudget,
-} from "./vmstate.ts";
+import { decodeVmstate, describedBytes, type ElementBudget } from "./vmstate.ts";
 
 /** Devices that end themselves; they are used where nothing describes them. */
 const KNOWN_DEVICES = new Map<string, (reader: ByteReader) => unknown>([

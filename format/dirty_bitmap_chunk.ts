@@ -37,7 +37,7 @@ import {
   RepeatedName,
   shown,
 } from "./chunk.ts";
-import { dirtyBitsSize } from "./dirty_bits.ts";
+import { dirtyBitsSize } from "./dirty_granules.ts";
 import type { ByteReader } from "./reader.ts";
 import { quoteText } from "./text.ts";
 import type { ByteWriter } from "./writer.ts";

@@ -9,10 +9,11 @@ import type { Configuration } from "./configuration.ts";
 import type { FormatError } from "./error.ts";
 import type { CompatRecord, FileHeader } from "./header.ts";
 import type { KnownPayload } from "./payload.ts";
+import type { ArrayReading } from "./pointer_arrays.ts";
 import type { RamBlock } from "./ram.ts";
 import type { SectionIdentity, SectionType } from "./section.ts";
 import type { DeviceDescription, Vmdescription } from "./vmdescription.ts";
-import type { ArrayReading, VmstateStruct } from "./vmstate.ts";
+import type { VmstateStruct } from "./vmstate.ts";
 
 /** What all items have. */
 export interface ItemBase {

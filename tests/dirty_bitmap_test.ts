@@ -10,7 +10,8 @@ import {
   DirtyBitmapState,
   encodeDirtyBitmapChunk,
 } from "../format/dirty_bitmap_chunk.ts";
-import { DirtyBitmapCollector, dirtyBitsSize, granuleRange } from "../format/dirty_bits.ts";
+import { DirtyBitmapCollector } from "../format/dirty_bits.ts";
+import { dirtyBitsSize, granuleRange } from "../format/dirty_granules.ts";
 import { annotated, failureOf, readerOf, written } from "./annotated.ts";
 
 const { EOS, ZEROES, BITMAP_NAME, DEVICE_NAME, START, COMPLETE, BITS } = DIRTY_BITMAP_FLAG;

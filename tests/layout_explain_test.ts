@@ -2,7 +2,8 @@
  * Single bytes of an input, explained down to their fields.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type LayoutRow, layoutRows } from "../analyze/layout.ts";
+import { layoutRows } from "../analyze/layout.ts";
+import type { LayoutRow } from "../analyze/layout_row.ts";
 import { explainOffset, type Explanation } from "../analyze/layout_explain.ts";
 import { jsonPathAt } from "../analyze/layout_json.ts";
 import { PipeSource } from "../container/pipe.ts";

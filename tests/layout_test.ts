@@ -2,7 +2,8 @@
  * The layout of an input: rows that tile it, and the command that prints them.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type LayoutOptions, type LayoutRow, layoutRows } from "../analyze/layout.ts";
+import { layoutRows } from "../analyze/layout.ts";
+import type { LayoutOptions, LayoutRow } from "../analyze/layout_row.ts";
 import { explainOffset } from "../analyze/layout_explain.ts";
 import { runLayout } from "../cli/layout.ts";
 import { Output } from "../cli/output.ts";
