@@ -16,8 +16,8 @@ import type { RamSummary, StreamVisitor } from "../format/payload.ts";
 import type { RamBlock } from "../format/ram.ts";
 import type { SectionType } from "../format/section.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
-import type { PageCounts } from "./page_table.ts";
-import { PageTracker } from "./page_tracker.ts";
+import type { PageCounts } from "./memory/page_table.ts";
+import { PageTracker } from "./memory/page_tracker.ts";
 import { readState } from "./state.ts";
 
 /** A RAM block in an overview. */

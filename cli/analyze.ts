@@ -4,7 +4,7 @@
  * @module
  */
 
-import { compatDescription, compatState, writeCompatState } from "../analyze/compat.ts";
+import { compatDescription, compatState, writeCompatState } from "../analyze/compat/compat.ts";
 import { imageVmdescription, loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { readState, type ReadStateOptions, type StreamState } from "../analyze/state.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
@@ -128,8 +128,8 @@ async function printState(job: Job): Promise<number> {
     writeCompatState(state, write);
     return conclude(state, streams);
   }
-  const { GuestMemory } = await import("../analyze/memory.ts");
-  const { compatMemory } = await import("../analyze/compat_memory.ts");
+  const { GuestMemory } = await import("../analyze/memory/guest_memory.ts");
+  const { compatMemory } = await import("../analyze/compat/memory.ts");
   const { loadInflate } = await import("../container/inflate.ts");
   using memory = new GuestMemory(job.input.source, await loadInflate());
   const state = read(job, memory);
@@ -138,8 +138,8 @@ async function printState(job: Job): Promise<number> {
 }
 
 async function printRich(job: Job): Promise<number> {
-  const { printRichState } = await import("../analyze/rich.ts");
-  const { readRichState } = await import("../analyze/rich_state.ts");
+  const { printRichState } = await import("../analyze/rich/rich.ts");
+  const { readRichState } = await import("../analyze/rich/state.ts");
   const rich = readRichState(job.input.source, readOptions(job));
   printRichState(rich, (text) => job.streams.out.text(text));
   return conclude(rich.state, job.streams);
@@ -147,7 +147,7 @@ async function printRich(job: Job): Promise<number> {
 
 async function extract(job: Job): Promise<number> {
   const { options, streams } = job;
-  const { RamExtractor } = await import("../analyze/ram_extractor.ts");
+  const { RamExtractor } = await import("../analyze/memory/ram_extractor.ts");
   const { loadInflate } = await import("../container/inflate.ts");
   const { OutputFolder } = await import("../container/output_folder.ts");
   using folder = new OutputFolder(options.out);

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { layoutRows } from "../analyze/layout.ts";
-import type { LayoutRow } from "../analyze/layout_row.ts";
-import { explainOffset, type Explanation } from "../analyze/layout_explain.ts";
+import { layoutRows } from "../analyze/layout/layout.ts";
+import type { LayoutRow } from "../analyze/layout/row.ts";
+import { explainOffset, type Explanation } from "../analyze/layout/explain.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { openInput } from "../container/open.ts";
 import type { FormatError } from "../format/error.ts";

@@ -3,7 +3,7 @@
  * descriptions that ask for more than there is.
  */
 import { assert, assertEquals } from "@std/assert";
-import { compatState } from "../analyze/compat.ts";
+import { compatState } from "../analyze/compat/compat.ts";
 import { readState } from "../analyze/state.ts";
 import type { DeviceState } from "../format/items.ts";
 import { BytesSource } from "../format/source.ts";

@@ -2,7 +2,7 @@
  * The vmdescription: found wherever it stands, done without where it is missing, and never trusted.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { compatState } from "../analyze/compat.ts";
+import { compatState } from "../analyze/compat/compat.ts";
 import { readState } from "../analyze/state.ts";
 import { PipeSource } from "../container/pipe.ts";
 import type { SectionItem, StreamItem } from "../format/items.ts";

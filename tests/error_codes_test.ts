@@ -2,7 +2,7 @@
  * Every error code has an input that provokes it, at the offset where it is.
  */
 import { assertEquals, assertThrows } from "@std/assert";
-import { inflatePage } from "../analyze/memory.ts";
+import { inflatePage } from "../analyze/memory/guest_memory.ts";
 import { loadInflate } from "../container/inflate.ts";
 import { PipeSource } from "../container/pipe.ts";
 import { FORMAT_ERROR_CODES, FormatError, type FormatErrorCode } from "../format/error.ts";

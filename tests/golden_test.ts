@@ -5,11 +5,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { zstdDecompressSync } from "node:zlib";
-import { compatDescription, compatState } from "../analyze/compat.ts";
-import { compatMemory } from "../analyze/compat_memory.ts";
-import { GuestMemory } from "../analyze/memory.ts";
-import { PAGE_KIND } from "../analyze/page_table.ts";
-import { RamExtractor } from "../analyze/ram_extractor.ts";
+import { compatDescription, compatState } from "../analyze/compat/compat.ts";
+import { compatMemory } from "../analyze/compat/memory.ts";
+import { GuestMemory } from "../analyze/memory/guest_memory.ts";
+import { PAGE_KIND } from "../analyze/memory/page_table.ts";
+import { RamExtractor } from "../analyze/memory/ram_extractor.ts";
 import { readState } from "../analyze/state.ts";
 import { loadInflate } from "../container/inflate.ts";
 import { OutputFolder, safeRelativePath } from "../container/output_folder.ts";

@@ -5,10 +5,10 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { GuestMemory } from "../analyze/memory.ts";
-import { PageSet } from "../analyze/page_set.ts";
-import { PAGE_KIND } from "../analyze/page_table.ts";
-import { PageTracker } from "../analyze/page_tracker.ts";
+import { GuestMemory } from "../analyze/memory/guest_memory.ts";
+import { PageSet } from "../analyze/memory/page_set.ts";
+import { PAGE_KIND } from "../analyze/memory/page_table.ts";
+import { PageTracker } from "../analyze/memory/page_tracker.ts";
 import { readState } from "../analyze/state.ts";
 import { encodeCommand } from "../format/command.ts";
 import { encodeFileHeader } from "../format/header.ts";

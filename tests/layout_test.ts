@@ -2,9 +2,9 @@
  * The layout of an input: rows that tile it, and the command that prints them.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { layoutRows } from "../analyze/layout.ts";
-import type { LayoutOptions, LayoutRow } from "../analyze/layout_row.ts";
-import { explainOffset } from "../analyze/layout_explain.ts";
+import { layoutRows } from "../analyze/layout/layout.ts";
+import type { LayoutOptions, LayoutRow } from "../analyze/layout/row.ts";
+import { explainOffset } from "../analyze/layout/explain.ts";
 import { runLayout } from "../cli/layout.ts";
 import { Output } from "../cli/output.ts";
 import { PipeSource } from "../container/pipe.ts";

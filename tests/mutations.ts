@@ -5,7 +5,7 @@
  * @module
  */
 
-import { writeCompatState } from "../analyze/compat.ts";
+import { writeCompatState } from "../analyze/compat/compat.ts";
 import { readState } from "../analyze/state.ts";
 import { type FormatError, isFormatError } from "../format/error.ts";
 import type { StreamItem } from "../format/items.ts";

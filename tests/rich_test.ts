@@ -2,8 +2,8 @@
  * The rich dump, over all recorded streams: it is JSON, its places are right, and its values are what QEMU said of its guest.
  */
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
-import { printRichState } from "../analyze/rich.ts";
-import { readRichState } from "../analyze/rich_state.ts";
+import { printRichState } from "../analyze/rich/rich.ts";
+import { readRichState } from "../analyze/rich/state.ts";
 import { BytesSource } from "../format/source.ts";
 import { encodeText } from "../format/text.ts";
 import { caseNames, loadCase, loadStream, loadTruth, testdataPath } from "./testdata.ts";

@@ -2,10 +2,10 @@
  * The rich dump of made-up streams: types that no recorded stream has, and names that want to break out of their strings.
  */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { printRichState } from "../analyze/rich.ts";
-import { inlineJson, RichWriter } from "../analyze/rich_json.ts";
-import { readRichState } from "../analyze/rich_state.ts";
-import { bitRanges, printableText } from "../analyze/rich_values.ts";
+import { printRichState } from "../analyze/rich/rich.ts";
+import { inlineJson, RichWriter } from "../analyze/rich/json.ts";
+import { readRichState } from "../analyze/rich/state.ts";
+import { bitRanges, printableText } from "../analyze/rich/values.ts";
 import { FormatError } from "../format/error.ts";
 import { encodeFileHeader } from "../format/header.ts";
 import { encodeFooter, encodeSectionHeader } from "../format/section.ts";

@@ -9,10 +9,10 @@
  * @module
  */
 
-import { quoteJsonAscii } from "../format/json.ts";
+import { quoteJsonAscii } from "../../format/json.ts";
 import type { MemoryPrinter } from "./compat.ts";
-import type { GuestMemory } from "./memory.ts";
-import { PAGE_KIND } from "./page_table.ts";
+import type { GuestMemory } from "../memory/guest_memory.ts";
+import { PAGE_KIND } from "../memory/page_table.ts";
 
 /** Writes all pages that the stream sent, each once with its last content, in the order in which they came first. */
 export function compatMemory(memory: GuestMemory, pageBytes: number): MemoryPrinter {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { spillTo, type TemporaryFile } from "../container/temporary_file.ts";
+import { spillTo, type TemporaryFile } from "../../container/temporary_file.ts";
 
 /** Bytes of pages kept in memory before a temporary file takes the next ones. */
 export const PAGE_STORE_MEMORY_BYTES: number = 32 * 1024 * 1024;

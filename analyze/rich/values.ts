@@ -18,10 +18,10 @@
  * @module
  */
 
-import { hex } from "../format/text.ts";
-import { decodePrimitive, vmstateKind, type VmstatePrimitive } from "../format/vmstate_types.ts";
-import { inlineJson, prettyJson, type RichValue, type RichWriter } from "./rich_json.ts";
-import { richPayload } from "./rich_payloads.ts";
+import { hex } from "../../format/text.ts";
+import { decodePrimitive, vmstateKind, type VmstatePrimitive } from "../../format/vmstate_types.ts";
+import { inlineJson, prettyJson, type RichValue, type RichWriter } from "./json.ts";
+import { richPayload } from "./payloads.ts";
 
 /** Fewest characters that are taken for a text, as strings(1) does. */
 const MIN_TEXT = 4;

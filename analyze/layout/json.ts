@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decodeText, escapeText } from "../format/text.ts";
+import { decodeText, escapeText } from "../../format/text.ts";
 
 const WHITE_SPACE: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const QUOTE = 0x22, COMMA = 0x2c, COLON = 0x3a, BACKSLASH = 0x5c;

@@ -4,10 +4,15 @@
  * @module
  */
 
-import type { CommandItem, ConfigurationItem, SectionItem, StreamItem } from "../format/items.ts";
-import type { KnownPayload } from "../format/payload.ts";
-import type { ByteSource } from "../format/source.ts";
-import { readState, type ReadStateOptions, type StreamState } from "./state.ts";
+import type {
+  CommandItem,
+  ConfigurationItem,
+  SectionItem,
+  StreamItem,
+} from "../../format/items.ts";
+import type { KnownPayload } from "../../format/payload.ts";
+import type { ByteSource } from "../../format/source.ts";
+import { readState, type ReadStateOptions, type StreamState } from "../state.ts";
 
 /** All sections of an entry of our own knowledge, in numbers. */
 export interface PayloadTotals {

@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { RamBlock, RamRecordKind } from "../format/ram.ts";
-import type { RamRun } from "../format/ram_scanner.ts";
-import { escapeText, hex } from "../format/text.ts";
+import type { RamBlock, RamRecordKind } from "../../format/ram.ts";
+import type { RamRun } from "../../format/ram_scanner.ts";
+import { escapeText, hex } from "../../format/text.ts";
 
 /** A row that may still grow. */
 export interface PendingRun {

@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { DeviceState } from "../format/items.ts";
-import { encodeText, escapeText, hexBytes, quoteText } from "../format/text.ts";
-import { isNullStruct, type VmstateField, type VmstateStruct } from "../format/vmstate.ts";
-import { decodePrimitive, type VmstatePrimitive } from "../format/vmstate_types.ts";
-import { integerText, type Trail } from "./layout_trail.ts";
+import type { DeviceState } from "../../format/items.ts";
+import { encodeText, escapeText, hexBytes, quoteText } from "../../format/text.ts";
+import { isNullStruct, type VmstateField, type VmstateStruct } from "../../format/vmstate.ts";
+import { decodePrimitive, type VmstatePrimitive } from "../../format/vmstate_types.ts";
+import { integerText, type Trail } from "./trail.ts";
 
 /** Words of a field that are shown. */
 const SHOWN_WORDS = 4;

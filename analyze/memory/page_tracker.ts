@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { StreamVisitor } from "../format/payload.ts";
-import type { RamBlock, RamRecordKind } from "../format/ram.ts";
-import type { RamRun } from "../format/ram_scanner.ts";
+import type { StreamVisitor } from "../../format/payload.ts";
+import type { RamBlock, RamRecordKind } from "../../format/ram.ts";
+import type { RamRun } from "../../format/ram_scanner.ts";
 import { BlockPages, PAGE_KIND, type PageKind } from "./page_table.ts";
 
 /** The page kind that each record kind about pages leads to. */

@@ -4,17 +4,17 @@
  * @module
  */
 
-import { isFormatError } from "../format/error.ts";
-import type { StreamItem } from "../format/items.ts";
-import { ByteReader } from "../format/reader.ts";
+import { isFormatError } from "../../format/error.ts";
+import type { StreamItem } from "../../format/items.ts";
+import { ByteReader } from "../../format/reader.ts";
 import {
   decodeSectionIdentity,
   SECTION_TYPE,
   type SectionIdentity,
   type SectionType,
-} from "../format/section.ts";
-import type { ByteSource } from "../format/source.ts";
-import { quoteText } from "../format/text.ts";
+} from "../../format/section.ts";
+import type { ByteSource } from "../../format/source.ts";
+import { quoteText } from "../../format/text.ts";
 
 /** What a section's header says: all of an identity in START and FULL, else the id. */
 export type HeadIdentity = Pick<SectionIdentity, "id"> & Partial<SectionIdentity>;

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { isFormatError } from "../format/error.ts";
-import { ByteReader } from "../format/reader.ts";
-import type { ByteSource } from "../format/source.ts";
-import { bytesText, integerText } from "./layout_trail.ts";
+import { isFormatError } from "../../format/error.ts";
+import { ByteReader } from "../../format/reader.ts";
+import type { ByteSource } from "../../format/source.ts";
+import { bytesText, integerText } from "./trail.ts";
 
 /** A value that a decoder read. */
 export interface TracedField {

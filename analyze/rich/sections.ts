@@ -4,18 +4,18 @@
  * @module
  */
 
-import { isFormatError } from "../format/error.ts";
-import { decodeGlobalState, GLOBAL_STATE_IDSTR } from "../format/global_state.ts";
-import { ByteReader } from "../format/reader.ts";
-import { readStorageKeys, STORAGE_KEYS_IDSTR } from "../format/s390_skeys.ts";
-import { S390_PAGE_BYTES } from "../format/s390_storage_attributes.ts";
-import type { SectionIdentity } from "../format/section.ts";
-import { decodeSlirp, SLIRP_IDSTR } from "../format/slirp.ts";
-import { BytesSource } from "../format/source.ts";
-import { hex } from "../format/text.ts";
-import { decodeTodClock, TODCLOCK_IDSTR } from "../format/todclock.ts";
-import { readVfio, VFIO_IDSTR_SUFFIX } from "../format/vfio.ts";
-import type { RichValue } from "./rich_json.ts";
+import { isFormatError } from "../../format/error.ts";
+import { decodeGlobalState, GLOBAL_STATE_IDSTR } from "../../format/global_state.ts";
+import { ByteReader } from "../../format/reader.ts";
+import { readStorageKeys, STORAGE_KEYS_IDSTR } from "../../format/s390_skeys.ts";
+import { S390_PAGE_BYTES } from "../../format/s390_storage_attributes.ts";
+import type { SectionIdentity } from "../../format/section.ts";
+import { decodeSlirp, SLIRP_IDSTR } from "../../format/slirp.ts";
+import { BytesSource } from "../../format/source.ts";
+import { hex } from "../../format/text.ts";
+import { decodeTodClock, TODCLOCK_IDSTR } from "../../format/todclock.ts";
+import { readVfio, VFIO_IDSTR_SUFFIX } from "../../format/vfio.ts";
+import type { RichValue } from "./json.ts";
 
 /** Most runs of keys and tags that are listed; a large guest has millions, and the field `data` has them all. */
 const MAX_LISTED = 1 << 16;

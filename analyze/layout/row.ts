@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Limits } from "../format/limits.ts";
-import type { Vmdescription } from "../format/vmdescription.ts";
+import type { Limits } from "../../format/limits.ts";
+import type { Vmdescription } from "../../format/vmdescription.ts";
 
 /** What a row is. */
 export type LayoutKind =

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { decodeText, hex, hexBytes, quoteText } from "../format/text.ts";
+import { decodeText, hex, hexBytes, quoteText } from "../../format/text.ts";
 
 /** A range that contains the explained byte. */
 export interface ExplainedField {

@@ -11,16 +11,19 @@
  * @module
  */
 
-import { type ConfigurationSubsection, configuredCapabilities } from "../format/configuration.ts";
-import type { FormatError } from "../format/error.ts";
-import type { CommandItem, ConfigurationItem, SectionItem } from "../format/items.ts";
-import { quoteJsonAscii } from "../format/json.ts";
-import type { RamBlock } from "../format/ram.ts";
-import { writeDevice } from "./rich_device.ts";
-import { inlineJson, newLine, prettyJson, type RichValue, RichWriter } from "./rich_json.ts";
-import { richSection } from "./rich_sections.ts";
-import type { PayloadTotals, RichState } from "./rich_state.ts";
-import type { StateEntry } from "./state.ts";
+import {
+  type ConfigurationSubsection,
+  configuredCapabilities,
+} from "../../format/configuration.ts";
+import type { FormatError } from "../../format/error.ts";
+import type { CommandItem, ConfigurationItem, SectionItem } from "../../format/items.ts";
+import { quoteJsonAscii } from "../../format/json.ts";
+import type { RamBlock } from "../../format/ram.ts";
+import { writeDevice } from "./device.ts";
+import { inlineJson, newLine, prettyJson, type RichValue, RichWriter } from "./json.ts";
+import { richSection } from "./sections.ts";
+import type { PayloadTotals, RichState } from "./state.ts";
+import type { StateEntry } from "../state.ts";
 
 /** Name and version of the shape; a change that is not an addition makes a new version. */
 export const RICH_FORMAT = "migstream-rich/1";

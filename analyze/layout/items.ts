@@ -4,21 +4,21 @@
  * @module
  */
 
-import { decodeCommand, describeCommand } from "../format/command.ts";
-import { decodeConfiguration } from "../format/configuration.ts";
-import { decodeCompatRecord, decodeFileHeader } from "../format/header.ts";
-import type { SectionItem, StreamItem, VmdescriptionItem } from "../format/items.ts";
-import { type PayloadContext, readKnownPayload } from "../format/payload.ts";
-import type { ByteReader } from "../format/reader.ts";
-import { decodeFooter, decodeSectionIdentity } from "../format/section.ts";
-import type { ByteSource } from "../format/source.ts";
-import { hex, quoteText } from "../format/text.ts";
-import { explainDevice } from "./layout_device.ts";
-import { describeHead, type SectionHead, sectionInstanceName } from "./layout_head.ts";
-import { jsonPathAt } from "./layout_json.ts";
-import { describeItem } from "./layout_parts.ts";
-import { type TracedField, traceFields } from "./layout_trace.ts";
-import { integerText, type Trail } from "./layout_trail.ts";
+import { decodeCommand, describeCommand } from "../../format/command.ts";
+import { decodeConfiguration } from "../../format/configuration.ts";
+import { decodeCompatRecord, decodeFileHeader } from "../../format/header.ts";
+import type { SectionItem, StreamItem, VmdescriptionItem } from "../../format/items.ts";
+import { type PayloadContext, readKnownPayload } from "../../format/payload.ts";
+import type { ByteReader } from "../../format/reader.ts";
+import { decodeFooter, decodeSectionIdentity } from "../../format/section.ts";
+import type { ByteSource } from "../../format/source.ts";
+import { hex, quoteText } from "../../format/text.ts";
+import { explainDevice } from "./device.ts";
+import { describeHead, type SectionHead, sectionInstanceName } from "./head.ts";
+import { jsonPathAt } from "./json.ts";
+import { describeItem } from "./parts.ts";
+import { type TracedField, traceFields } from "./trace.ts";
+import { integerText, type Trail } from "./trail.ts";
 
 /** What a configuration's subsection begins with, as the decoder calls it. */
 const SUBSECTION_TYPE = "configuration subsection";

@@ -4,16 +4,16 @@
  * @module
  */
 
-import { type FormatError, isFormatError } from "../format/error.ts";
-import type { StreamItem } from "../format/items.ts";
-import type { PayloadContext } from "../format/payload.ts";
-import { RAM_SECTION_IDSTR, type RamBlock } from "../format/ram.ts";
-import type { RamRun } from "../format/ram_scanner.ts";
-import type { ByteSource } from "../format/source.ts";
-import { StreamReader } from "../format/stream.ts";
-import type { LayoutOptions } from "./layout_row.ts";
-import { type HeadIdentity, PackageDepth, type SectionHead, sectionHeadAt } from "./layout_head.ts";
-import { type RamBlockList, type RamRecord, recordAt } from "./layout_ram.ts";
+import { type FormatError, isFormatError } from "../../format/error.ts";
+import type { StreamItem } from "../../format/items.ts";
+import type { PayloadContext } from "../../format/payload.ts";
+import { RAM_SECTION_IDSTR, type RamBlock } from "../../format/ram.ts";
+import type { RamRun } from "../../format/ram_scanner.ts";
+import type { ByteSource } from "../../format/source.ts";
+import { StreamReader } from "../../format/stream.ts";
+import type { LayoutOptions } from "./row.ts";
+import { type HeadIdentity, PackageDepth, type SectionHead, sectionHeadAt } from "./head.ts";
+import { type RamBlockList, type RamRecord, recordAt } from "./ram.ts";
 
 /** Where an offset is. */
 export type Place =

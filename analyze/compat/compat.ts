@@ -15,12 +15,12 @@
  * @module
  */
 
-import { parseJson, printPythonJson, quoteJsonAscii } from "../format/json.ts";
-import { decodeText } from "../format/text.ts";
-import type { VmdescriptionSection } from "../format/vmdescription.ts";
-import { isNullStruct, type VmstateField, type VmstateStruct } from "../format/vmstate.ts";
-import { AsciiBuffer } from "./ascii_buffer.ts";
-import type { StateEntry, StreamState } from "./state.ts";
+import { parseJson, printPythonJson, quoteJsonAscii } from "../../format/json.ts";
+import { decodeText } from "../../format/text.ts";
+import type { VmdescriptionSection } from "../../format/vmdescription.ts";
+import { isNullStruct, type VmstateField, type VmstateStruct } from "../../format/vmstate.ts";
+import { AsciiBuffer } from "../ascii_buffer.ts";
+import type { StateEntry, StreamState } from "../state.ts";
 
 /** Writes the memory of a stream as an object whose closing brace stands at `indent`. */
 export type MemoryPrinter = (indent: string, out: AsciiBuffer) => void;

@@ -4,15 +4,15 @@
  * @module
  */
 
-import { bitmapHas, guessBitmapByteOrder, type MappedRamHeader } from "../format/mapped_ram.ts";
-import { RAM_SAVE_FLAG, type RamBlock, type RamRecordKind } from "../format/ram.ts";
-import { mappedRamAreas } from "../format/ram_blocks.ts";
-import { type RamRun, recordOffset } from "../format/ram_scanner.ts";
-import { ByteReader } from "../format/reader.ts";
-import type { ByteSource } from "../format/source.ts";
-import { encodeText, escapeText, hex, quoteText } from "../format/text.ts";
-import { walkXbzrle } from "../format/xbzrle.ts";
-import { countedStringRanges, type FieldRange, integerText, type Trail } from "./layout_trail.ts";
+import { bitmapHas, guessBitmapByteOrder, type MappedRamHeader } from "../../format/mapped_ram.ts";
+import { RAM_SAVE_FLAG, type RamBlock, type RamRecordKind } from "../../format/ram.ts";
+import { mappedRamAreas } from "../../format/ram_blocks.ts";
+import { type RamRun, recordOffset } from "../../format/ram_scanner.ts";
+import { ByteReader } from "../../format/reader.ts";
+import type { ByteSource } from "../../format/source.ts";
+import { encodeText, escapeText, hex, quoteText } from "../../format/text.ts";
+import { walkXbzrle } from "../../format/xbzrle.ts";
+import { countedStringRanges, type FieldRange, integerText, type Trail } from "./trail.ts";
 
 /** One record of a run, copied out of it. */
 export interface RamRecord {

@@ -14,11 +14,11 @@
  * @module
  */
 
-import type { DeviceState } from "../format/items.ts";
-import { quoteJsonAscii } from "../format/json.ts";
-import { isNullStruct, type VmstateField, type VmstateStruct } from "../format/vmstate.ts";
-import { newLine, type RichWriter } from "./rich_json.ts";
-import { type PrimitiveField, ValueWriter } from "./rich_values.ts";
+import type { DeviceState } from "../../format/items.ts";
+import { quoteJsonAscii } from "../../format/json.ts";
+import { isNullStruct, type VmstateField, type VmstateStruct } from "../../format/vmstate.ts";
+import { newLine, type RichWriter } from "./json.ts";
+import { type PrimitiveField, ValueWriter } from "./values.ts";
 
 /** Types of the marker of an element of an array of pointers. */
 const MARKER_TYPES = new Set(["nullptr", "ptr-marker"]);

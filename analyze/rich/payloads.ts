@@ -4,10 +4,15 @@
  * @module
  */
 
-import { decodePciConfig, type PciBar, type PciCapability, type PciConfig } from "../format/pci.ts";
-import { decodeMsixState, decodePciIrqState, type MsixState } from "../format/pci_interrupts.ts";
-import { isFormatError } from "../format/error.ts";
-import { hex } from "../format/text.ts";
+import {
+  decodePciConfig,
+  type PciBar,
+  type PciCapability,
+  type PciConfig,
+} from "../../format/pci.ts";
+import { decodeMsixState, decodePciIrqState, type MsixState } from "../../format/pci_interrupts.ts";
+import { isFormatError } from "../../format/error.ts";
+import { hex } from "../../format/text.ts";
 import {
   decodeVirtio,
   VIRTIO_NO_VECTOR,
@@ -15,9 +20,9 @@ import {
   type VirtioQueue,
   type VirtioState,
   type VirtioTransport,
-} from "../format/virtio.ts";
-import type { VirtioContent, VirtioSubsection } from "../format/virtio_subsections.ts";
-import type { RichValue } from "./rich_json.ts";
+} from "../../format/virtio.ts";
+import type { VirtioContent, VirtioSubsection } from "../../format/virtio_subsections.ts";
+import type { RichValue } from "./json.ts";
 
 /** Where a field stands. */
 export interface PayloadPlace {

@@ -7,15 +7,15 @@
  * @module
  */
 
-import type { Inflate } from "../container/inflate.ts";
-import type { OutputFolder, PendingFile } from "../container/output_folder.ts";
-import { type BitmapByteOrder, bitmapHas, guessBitmapByteOrder } from "../format/mapped_ram.ts";
-import type { StreamVisitor } from "../format/payload.ts";
-import type { RamBlock } from "../format/ram.ts";
-import type { RamRun } from "../format/ram_scanner.ts";
-import type { ByteReader } from "../format/reader.ts";
-import { decodeXbzrle } from "../format/xbzrle.ts";
-import { inflatePage } from "./memory.ts";
+import type { Inflate } from "../../container/inflate.ts";
+import type { OutputFolder, PendingFile } from "../../container/output_folder.ts";
+import { type BitmapByteOrder, bitmapHas, guessBitmapByteOrder } from "../../format/mapped_ram.ts";
+import type { StreamVisitor } from "../../format/payload.ts";
+import type { RamBlock } from "../../format/ram.ts";
+import type { RamRun } from "../../format/ram_scanner.ts";
+import type { ByteReader } from "../../format/reader.ts";
+import { decodeXbzrle } from "../../format/xbzrle.ts";
+import { inflatePage } from "./guest_memory.ts";
 import { PageSet } from "./page_set.ts";
 
 interface BlockFile extends PendingFile {

@@ -6,7 +6,7 @@
  *
  * @example
  * ```ts
- * import { BytesSource } from "../format/source.ts";
+ * import { BytesSource } from "../../format/source.ts";
  * import { layoutRows } from "./layout.ts";
  *
  * const empty = new Uint8Array([0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3, 0]);
@@ -18,18 +18,18 @@
  * @module
  */
 
-import { type FormatError, isFormatError } from "../format/error.ts";
-import type { StreamItem } from "../format/items.ts";
-import { countBitmapBits, guessBitmapByteOrder } from "../format/mapped_ram.ts";
-import { RAM_SECTION_IDSTR, type RamBlock } from "../format/ram.ts";
-import type { RamRun } from "../format/ram_scanner.ts";
-import type { SectionType } from "../format/section.ts";
-import type { ByteSource } from "../format/source.ts";
-import { StreamReader } from "../format/stream.ts";
-import { describeHead, PackageDepth, sectionHeadAt, sectionName } from "./layout_head.ts";
-import { blockListParts, describeItem } from "./layout_parts.ts";
-import type { LayoutKind, LayoutOptions, LayoutRow } from "./layout_row.ts";
-import { describePending, extendPending, type PendingRun, pendingRun } from "./layout_runs.ts";
+import { type FormatError, isFormatError } from "../../format/error.ts";
+import type { StreamItem } from "../../format/items.ts";
+import { countBitmapBits, guessBitmapByteOrder } from "../../format/mapped_ram.ts";
+import { RAM_SECTION_IDSTR, type RamBlock } from "../../format/ram.ts";
+import type { RamRun } from "../../format/ram_scanner.ts";
+import type { SectionType } from "../../format/section.ts";
+import type { ByteSource } from "../../format/source.ts";
+import { StreamReader } from "../../format/stream.ts";
+import { describeHead, PackageDepth, sectionHeadAt, sectionName } from "./head.ts";
+import { blockListParts, describeItem } from "./parts.ts";
+import type { LayoutKind, LayoutOptions, LayoutRow } from "./row.ts";
+import { describePending, extendPending, type PendingRun, pendingRun } from "./runs.ts";
 
 /**
  * Visits the rows of an input in file order. Each row begins where the one before ended; the first begins at 0, the last ends with the

@@ -4,14 +4,14 @@
  * @module
  */
 
-import type { Inflate } from "../container/inflate.ts";
-import { FormatError } from "../format/error.ts";
-import type { StreamVisitor } from "../format/payload.ts";
-import type { RamBlock } from "../format/ram.ts";
-import type { RamRun } from "../format/ram_scanner.ts";
-import { ByteReader } from "../format/reader.ts";
-import type { ByteSource } from "../format/source.ts";
-import { decodeXbzrle } from "../format/xbzrle.ts";
+import type { Inflate } from "../../container/inflate.ts";
+import { FormatError } from "../../format/error.ts";
+import type { StreamVisitor } from "../../format/payload.ts";
+import type { RamBlock } from "../../format/ram.ts";
+import type { RamRun } from "../../format/ram_scanner.ts";
+import { ByteReader } from "../../format/reader.ts";
+import type { ByteSource } from "../../format/source.ts";
+import { decodeXbzrle } from "../../format/xbzrle.ts";
 import { PageSet } from "./page_set.ts";
 import { PageStore } from "./page_store.ts";
 import { BlockPages, PAGE_KIND, type PageKind } from "./page_table.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { describeCommand } from "../format/command.ts";
-import type { SectionItem, StreamItem } from "../format/items.ts";
-import type { RamBlock } from "../format/ram.ts";
-import { mappedRamAreas } from "../format/ram_blocks.ts";
-import { escapeText, hex, quoteText } from "../format/text.ts";
-import { sectionName } from "./layout_head.ts";
-import type { LayoutKind } from "./layout_row.ts";
+import { describeCommand } from "../../format/command.ts";
+import type { SectionItem, StreamItem } from "../../format/items.ts";
+import type { RamBlock } from "../../format/ram.ts";
+import { mappedRamAreas } from "../../format/ram_blocks.ts";
+import { escapeText, hex, quoteText } from "../../format/text.ts";
+import { sectionName } from "./head.ts";
+import type { LayoutKind } from "./row.ts";
 
 /** What a row says beside its range. */
 export interface LayoutPart {

@@ -3,8 +3,8 @@
  *
  * @example
  * ```ts
- * import { BytesSource } from "../format/source.ts";
- * import { explainOffset } from "./layout_explain.ts";
+ * import { BytesSource } from "../../format/source.ts";
+ * import { explainOffset } from "./explain.ts";
  *
  * const empty = new Uint8Array([0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3, 0]);
  * console.log(explainOffset(new BytesSource(empty), 7).path); // [ "file header", "stream version" ]
@@ -13,16 +13,16 @@
  * @module
  */
 
-import { FormatError, isFormatError } from "../format/error.ts";
-import { ByteReader } from "../format/reader.ts";
-import type { ByteSource } from "../format/source.ts";
-import { hex } from "../format/text.ts";
-import type { LayoutOptions } from "./layout_row.ts";
-import { explainDamaged, explainHead, explainItem } from "./layout_items.ts";
-import { Locator, type Place } from "./layout_locate.ts";
-import { explainBlockList, explainRecord } from "./layout_ram.ts";
-import { type ExplainedField, Trail } from "./layout_trail.ts";
-import { sectionInstanceName } from "./layout_head.ts";
+import { FormatError, isFormatError } from "../../format/error.ts";
+import { ByteReader } from "../../format/reader.ts";
+import type { ByteSource } from "../../format/source.ts";
+import { hex } from "../../format/text.ts";
+import type { LayoutOptions } from "./row.ts";
+import { explainDamaged, explainHead, explainItem } from "./items.ts";
+import { Locator, type Place } from "./locate.ts";
+import { explainBlockList, explainRecord } from "./ram.ts";
+import { type ExplainedField, Trail } from "./trail.ts";
+import { sectionInstanceName } from "./head.ts";
 
 export type { ExplainedField };
 

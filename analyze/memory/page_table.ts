@@ -11,8 +11,8 @@ import {
   countBitmapBits,
   guessBitmapByteOrder,
   isElsewhere,
-} from "../format/mapped_ram.ts";
-import type { RamBlock } from "../format/ram.ts";
+} from "../../format/mapped_ram.ts";
+import type { RamBlock } from "../../format/ram.ts";
 
 /** What a page was when it was last sent. */
 export const PAGE_KIND = {
