@@ -45,8 +45,11 @@ export const RAM_SECTION_VERSION = 4;
 /** Name of the RAM section's entry. */
 export const RAM_SECTION_IDSTR = "ram";
 
-/** Smallest and largest target page size in bytes (QEMU's targets have 10 to 16 bits). */
-export const PAGE_BYTES_RANGE = { min: 1024, max: 65536 } as const;
+/** Smallest and largest target page size in bytes: QEMU's targets have 8 bits (AVR, up to QEMU 10) to 16 bits. */
+export const PAGE_BYTES_RANGE = { min: 256, max: 65536 } as const;
+
+/** The lowest number above all flags. With smaller pages, the upper flags can't be said and their bits belong to the address. */
+export const RAM_FLAGS_END = 0x400;
 
 /** An encoding flag before an XBZRLE delta (`ENCODING_FLAG_XBZRLE`). */
 export const XBZRLE_ENCODING_FLAG = 1;

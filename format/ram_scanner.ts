@@ -13,6 +13,7 @@ import { inferPageBytes } from "./page_size.ts";
 import {
   compressedPageMaxBytes,
   PAGE_BYTES_RANGE,
+  RAM_FLAGS_END,
   RAM_RECORD_KINDS,
   RAM_SAVE_FLAG,
   type RamBlock,
@@ -88,6 +89,10 @@ export function recordOffset(run: RamRun, index: number): number {
     : run.offset + run.lengthBytes - (run.count - index) * run.strideBytes;
 }
 
+function kindOf(flags: number): RamRecordKind | undefined {
+  return RAM_RECORD_KINDS.get(flags & ~RAM_SAVE_FLAG.CONTINUE);
+}
+
 /** Scans RAM payloads. */
 export class RamScanner {
   /** The current run; valid until the next call of {@link next}. */
@@ -137,7 +142,7 @@ export class RamScanner {
     const high = reader.view.getUint32(reader.head);
     if (high > 0x1fffff) reader.u64("RAM word");
     run.address = high * 0x100000000 + (low - run.flags);
-    const kind = RAM_RECORD_KINDS.get(run.flags & ~RAM_SAVE_FLAG.CONTINUE);
+    const kind = kindOf(run.flags);
     if (kind === undefined) throw this.#badFlags();
     reader.head += 8;
     run.kind = kind;
@@ -175,16 +180,16 @@ export class RamScanner {
    * the host's page size); the first word about a page leads to a trial.
    */
   #smallestMask(low: number): number {
-    const flags = low & (PAGE_BYTES_RANGE.min - 1);
-    const kind = RAM_RECORD_KINDS.get(flags & ~RAM_SAVE_FLAG.CONTINUE);
+    const certain = kindOf(low & (PAGE_BYTES_RANGE.min - 1));
+    const kind = certain ?? kindOf(low & (RAM_FLAGS_END - 1));
     const concernsPage = kind === "zero" || kind === "page" || kind === "xbzrle" ||
       kind === "compressed";
-    if (!concernsPage) return PAGE_BYTES_RANGE.min;
+    if (!concernsPage) return certain === undefined ? RAM_FLAGS_END : PAGE_BYTES_RANGE.min;
     const window = this.#reader.peek(READER_BLOCK_BYTES);
     const pageBytes = inferPageBytes(window, this.#context.blocks);
     if (pageBytes === undefined) {
       throw this.#reader.error("bad-page-size", "Cannot find the target page size by trying", {
-        expected: "page records that make sense with pages of 1 KiB to 64 KiB",
+        expected: "page records that make sense with pages of 256 bytes to 64 KiB",
       });
     }
     this.#context.pageBytes = pageBytes;

@@ -154,7 +154,7 @@ export class StreamReader {
       Number.isInteger(Math.log2(pageBytes));
     if (!possible || (ram.pageBytes !== undefined && ram.pageBytes !== pageBytes)) {
       throw this.#reader.error("bad-page-size", `The target page size by ${origin} is wrong`, {
-        expected: ram.pageBytes === undefined ? "1024..65536" : String(ram.pageBytes),
+        expected: ram.pageBytes === undefined ? "256..65536" : String(ram.pageBytes),
         found: String(pageBytes),
       });
     }

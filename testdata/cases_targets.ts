@@ -87,6 +87,13 @@ export const TARGET_CASES: readonly CaseSpec[] = [
     files: { "pattern.bin": patternPages(16384, 10) },
   }),
   target({
+    name: "avr-uno",
+    about: "pages of 256 bytes: the flags of compression and multifd are address bits",
+    target: "avr",
+    args: "-machine arduino-uno",
+    files: {},
+  }),
+  target({
     name: "ppc64-pseries",
     about: "a hash page table with entries",
     target: "ppc64",

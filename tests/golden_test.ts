@@ -69,7 +69,7 @@ for (const { name, state, desc, memory } of manifest.goldens) {
     if (memory !== undefined) {
       using guest = new GuestMemory(source, inflate);
       const again = readState(source, { offset, visitor: guest });
-      assertEquals(sha256(compatState(again, compatMemory(guest, 4096))), memory);
+      assertEquals(sha256(compatState(again, compatMemory(guest, again.pageBytes ?? 0))), memory);
     }
   });
 }
