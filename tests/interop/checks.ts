@@ -49,9 +49,12 @@ export async function checkSaved(
     await Promise.all(
       Object.entries(dumps).flatMap(([name, dump]) => {
         const args = [...dump, "--offset", String(saved.offset)];
+        // Pages are printed after they came: of a long stream a pipe needs a temporary file.
+        const permissions = dump.includes("-m") ? "-RW" : "-R";
+        const fromPipe = { stdin: saved.path, permissions };
         return [
           analyze([...args, saved.path]).then((text) => printed[name] = text),
-          analyze([...args, "-"], { stdin: saved.path }).then((text) => piped[name] = text),
+          analyze([...args, "-"], fromPipe).then((text) => piped[name] = text),
         ];
       }),
     );

@@ -23,12 +23,13 @@ const TARGETS: Readonly<Record<string, Target>> = {
   s390x: { registers: S390X },
   ppc64: { registers: PPC64, arrived: /NIP 0000000000000178/ },
   alpha: {},
+  avr: {},
   tricore: {},
   sparc: {},
 };
 
 /** A target whose memory is small enough to be printed. */
-const SMALL = new Set(["arm", "s390x", "sparc"]);
+const SMALL = new Set(["arm", "avr", "s390x", "sparc"]);
 
 /** Why a binary can't be used; `undefined` if it can. */
 function missing(binary: string): string | undefined {
