@@ -5,7 +5,7 @@
  */
 
 import { type FormatError, isFormatError } from "../format/error.ts";
-import type { DeviceState, SectionItem, StreamItem } from "../format/items.ts";
+import type { SectionItem, StreamItem } from "../format/items.ts";
 import type { KnownPayload } from "../format/payload.ts";
 import type { RamBlock } from "../format/ram.ts";
 import type { SectionIdentity } from "../format/section.ts";
@@ -98,9 +98,4 @@ export function readState(source: ByteSource, options: ReadStateOptions = {}): S
 function withFinalKind(entry: StateEntry): StateEntry {
   const isUndescribed = entry.kind === "device" && entry.first.device === undefined;
   return isUndescribed ? { ...entry, kind: "undescribed" } : entry;
-}
-
-/** The decoded device states of a stream, in stream order. */
-export function deviceStates(state: StreamState): DeviceState[] {
-  return state.entries.flatMap((entry) => entry.first.device ?? []);
 }

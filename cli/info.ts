@@ -72,6 +72,7 @@ function headLines(info: StreamInfo): [string, string][] {
   const { input, sizes } = info;
   const lines: [string, string][] = [
     ["input", escapeText(input.path)],
+    ["container", input.container],
     ["size", input.sizeBytes === null ? "unknown" : bytes(input.sizeBytes)],
   ];
   if (input.streamOffset > 0) lines.push(["stream at", hex(input.streamOffset)]);

@@ -9,7 +9,7 @@ import type { LayoutRow } from "../analyze/layout/row.ts";
 import { explainOffset, type Explanation } from "../analyze/layout/explain.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { openInput } from "../container/open.ts";
-import type { FormatError } from "../format/error.ts";
+import { type FormatError, isFormatError } from "../format/error.ts";
 import { hex } from "../format/text.ts";
 import { describeError, EXIT, type Streams } from "./main.ts";
 import type { Output } from "./output.ts";
@@ -29,14 +29,10 @@ export interface LayoutCommandOptions {
 }
 
 /** Prints the layout of an input, or with `at` what one byte of it is. */
-export async function runLayout(
-  path: string,
-  options: LayoutCommandOptions,
-  streams: Streams,
-): Promise<number> {
+export function runLayout(path: string, options: LayoutCommandOptions, streams: Streams): number {
   const { json, at, keepGoing } = options;
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
-  using input = await openInput(path, { offset: options.offset });
+  using input = openInput(path, { offset: options.offset });
   const reading = {
     offset: input.streamOffset,
     ...(given === undefined ? {} : { vmdescription: given }),
@@ -48,7 +44,14 @@ export async function runLayout(
     return EXIT.DONE;
   }
   const printer = json ? new JsonPrinter(streams.out) : new TablePrinter(streams.out);
-  const error = layoutRows(input.source, { ...reading, keepGoing }, (row) => printer.row(row));
+  let error: FormatError | undefined;
+  try {
+    error = layoutRows(input.source, { ...reading, keepGoing }, (row) => printer.row(row));
+  } catch (thrown) {
+    // The rows before the damage are printed already: what stands on standard output has to be whole JSON all the same.
+    if (isFormatError(thrown)) printer.end(thrown);
+    throw thrown;
+  }
   printer.end(error);
   if (error === undefined) return EXIT.DONE;
   streams.err.line(`error: ${describeError(error)}`);

@@ -71,6 +71,7 @@ Deno.test("command: errors of usage are one line and exit code 2", async () => {
 Deno.test("command: info as text fits 80 columns and has no colours in a pipe", async () => {
   const { code, out, err } = await migstream(["info", PC]);
   assertEquals([code, err], [0, ""]);
+  assertStringIncludes(out, "container:     none\n");
   assertStringIncludes(out, "machine:       pc-i440fx-10.0\n");
   assertStringIncludes(out, "  pc.ram ");
   assert(!out.includes("\x1b"));
@@ -106,6 +107,8 @@ Deno.test("command: a damaged stream gives one line and exit code 2, --keep-goin
   const strict = await migstream(["info", "-", "--json"], cut);
   assertEquals([strict.code, strict.out], [2, ""]);
   assertMatch(strict.err, /^migstream: Cannot decode page: .* at offset 100000 \(0x186a0\).*\n$/);
+  const layout = await migstream(["layout", "-", "--json"], cut);
+  assertEquals([layout.code, JSON.parse(layout.out).error.offset], [2, 100_000]);
   const tolerant = await migstream(["info", "-", "--json", "--keep-going"], cut);
   assertEquals(tolerant.code, 2);
   assertEquals(JSON.parse(tolerant.out).machine, "pc-i440fx-10.0");
