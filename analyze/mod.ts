@@ -5,7 +5,7 @@
  * ```ts
  * import { openInput, readInfo } from "@migstream/migstream/analyze";
  *
- * using input = openInput("testdata/pc.mig");
+ * using input = await openInput("testdata/pc.mig");
  * const { info } = readInfo(input);
  * console.log(info.machine, info.ramBlocks.map((block) => block.name));
  * ```

@@ -52,7 +52,7 @@ export async function runAnalyze(
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
   // Pages are printed after they were passed, so all of a pipe has to be kept for that.
   const keepAll = options.memory && !options.extract && options.dump === "state";
-  using input = openInput(path, { offset: options.offset, keepAll });
+  using input = await openInput(path, { offset: options.offset, keepAll });
   const job = { input, options, given, streams };
   if (options.extract) return await extract(job);
   if (options.dump === "desc") return printDescription(job);

@@ -30,9 +30,13 @@ export interface InfoCommandOptions {
 const MAX_ROWS = 40;
 
 /** Prints an overview of a stream. */
-export function runInfo(path: string, options: InfoCommandOptions, streams: Streams): number {
+export async function runInfo(
+  path: string,
+  options: InfoCommandOptions,
+  streams: Streams,
+): Promise<number> {
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
-  using input = openInput(path, { offset: options.offset });
+  using input = await openInput(path, { offset: options.offset });
   const { info, error } = readInfo(input, {
     keepGoing: options.keepGoing,
     ...(given === undefined ? {} : { vmdescription: given }),

@@ -29,6 +29,6 @@ Examples:
     )
     .action(async (file, { offset, vmdesc, json = false, keepGoing = false }) => {
       const { runInfo } = await import("./info.ts");
-      finish(runInfo(file, { json, offset, vmdesc, keepGoing }, streams));
+      finish(await runInfo(file, { json, offset, vmdesc, keepGoing }, streams));
     });
 }

@@ -29,10 +29,14 @@ export interface LayoutCommandOptions {
 }
 
 /** Prints the layout of an input, or with `at` what one byte of it is. */
-export function runLayout(path: string, options: LayoutCommandOptions, streams: Streams): number {
+export async function runLayout(
+  path: string,
+  options: LayoutCommandOptions,
+  streams: Streams,
+): Promise<number> {
   const { json, at, keepGoing } = options;
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
-  using input = openInput(path, { offset: options.offset });
+  using input = await openInput(path, { offset: options.offset });
   const reading = {
     offset: input.streamOffset,
     ...(given === undefined ? {} : { vmdescription: given }),

@@ -30,6 +30,6 @@ Examples:
     )
     .action(async (file, { offset, at, vmdesc, json = false, keepGoing = false }) => {
       const { runLayout } = await import("./layout.ts");
-      finish(runLayout(file, { json, at, offset, vmdesc, keepGoing }, streams));
+      finish(await runLayout(file, { json, at, offset, vmdesc, keepGoing }, streams));
     });
 }

@@ -8,17 +8,24 @@ import type { ByteSource } from "../format/source.ts";
 import { FileSource } from "./file.ts";
 import { PipeSource } from "./pipe.ts";
 import { expectStream } from "./recognise.ts";
+import type { CapturedChannel, Wrapper } from "./wrapper.ts";
 
 /** An opened input. */
 export interface OpenInput extends Disposable {
   /** The path as it was given; `-` for standard input. */
   readonly path: string;
-  /** What the stream is wrapped in. */
-  readonly container: "none";
+  /** What the stream is wrapped in, from the outside in: `none`, `libvirt`, `libvirt > zstd`... */
+  readonly container: string;
+  /** What each wrapper says, the outermost first. */
+  readonly wrappers: readonly Wrapper[];
   /** Absolute offset of the stream in the source. */
   readonly streamOffset: number;
   /** The bytes. */
   readonly source: ByteSource;
+  /** The other channels of a captured migration. */
+  readonly channels: readonly CapturedChannel[];
+  /** What deserves attention; grows while the input is read. */
+  readonly notes: readonly string[];
 }
 
 /** How an input is opened. */
@@ -34,7 +41,7 @@ export interface OpenOptions {
  *
  * @throws {FormatError} `bad-magic`, with what a file looks like that is not a stream.
  */
-export function openInput(path: string, options: OpenOptions = {}): OpenInput {
+export async function openInput(path: string, options: OpenOptions = {}): Promise<OpenInput> {
   const source = openSource(path);
   const streamOffset = options.offset ?? 0;
   if (options.keepAll === true && source instanceof PipeSource) source.keepAll();
@@ -47,8 +54,11 @@ export function openInput(path: string, options: OpenOptions = {}): OpenInput {
   return {
     path,
     container: "none",
+    wrappers: [],
     streamOffset,
     source,
+    channels: [],
+    notes: [],
     [Symbol.dispose]: () => source[Symbol.dispose](),
   };
 }

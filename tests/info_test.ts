@@ -15,8 +15,11 @@ function infoOf(name: string): StreamInfo {
   const input: OpenInput = {
     path: name,
     container: "none",
+    wrappers: [],
     streamOffset: loadCase(name).streamOffset,
     source,
+    channels: [],
+    notes: [],
     [Symbol.dispose]: () => {},
   };
   return readInfo(input).info;

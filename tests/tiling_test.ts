@@ -60,8 +60,8 @@ for (const name of caseNames()) {
     assertTiles(memory.items, offset, bytes.length, "memory");
     assertEquals(memory.records.filter((line) => line.includes("OTHER")), []);
 
-    await withTempFile(bytes, (path) => {
-      using input = openInput(path, { offset });
+    await withTempFile(bytes, async (path) => {
+      using input = await openInput(path, { offset });
       assertSame(see(bytes, input.source, { offset }), memory, "file");
     });
 
