@@ -34,6 +34,8 @@ export interface SyncReader {
 export class PipeSource implements ByteSource, Disposable {
   /** Always false. */
   readonly seekable = false;
+  /** What comes out of the pipe, for errors; `undefined` for the input itself. */
+  readonly label: string | undefined;
   readonly #input: SyncReader;
   readonly #memoryBytes: number;
   /** Offset of the next byte that the pipe will give. */
@@ -48,8 +50,9 @@ export class PipeSource implements ByteSource, Disposable {
   #spill: Spill | undefined;
 
   /** Reads from `input`, keeping at most `memoryBytes` in memory. */
-  constructor(input: SyncReader, memoryBytes: number = PIPE_MEMORY_BYTES) {
+  constructor(input: SyncReader, memoryBytes: number = PIPE_MEMORY_BYTES, label?: string) {
     this.#input = input;
+    this.label = label;
     this.#memoryBytes = memoryBytes;
   }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { LibvirtSave } from "./libvirt.ts";
+
 /** A compressor's format around everything. */
 export interface CompressionWrapper {
   /** Which wrapper this is. */
@@ -23,25 +25,11 @@ export interface LibvirtDomain {
 }
 
 /** An image of `virsh save`. */
-export interface LibvirtWrapper extends LibvirtDomain {
+export interface LibvirtWrapper extends LibvirtSave, LibvirtDomain {
   /** Which wrapper this is. */
   readonly kind: "libvirt";
   /** Offset of its first byte in what is around it. */
   readonly offset: number;
-  /** Version of the header. */
-  readonly version: number;
-  /** Byte order of the header: that of the host which saved. */
-  readonly byteOrder: "little" | "big";
-  /** How the header says that the stream is stored. */
-  readonly format: "raw" | "gzip" | "bzip2" | "xz" | "lzop" | "zstd" | "sparse";
-  /** Whether the domain is to run when it is restored. */
-  readonly wasRunning: boolean;
-  /** Bytes between the header and the stream. */
-  readonly dataBytes: number;
-  /** The domain's XML without the NUL behind it. */
-  readonly xml: Uint8Array;
-  /** The cookie without the NUL behind it, if there is one. */
-  readonly cookie: Uint8Array | undefined;
 }
 
 /** An internal snapshot of a qcow2 image. */

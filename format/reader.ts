@@ -66,6 +66,7 @@ export class ByteReader {
   constructor(source: ByteSource, options: ByteReaderOptions = {}) {
     this.source = source;
     this.path = [...(options.path ?? [])];
+    if (source.label !== undefined) this.path.unshift(source.label);
     this.buffer = new Uint8Array(options.blockBytes ?? READER_BLOCK_BYTES);
     this.view = new DataView(this.buffer.buffer);
     this.#base = options.offset ?? 0;
@@ -274,6 +275,28 @@ export class ByteReader {
     return result;
   }
 
+  /**
+   * Fills `into` with the next bytes. What is not in the block buffer comes straight from the source, so that large runs are copied once
+   * and nothing behind them is read.
+   */
+  readInto(into: Uint8Array, what: string): void {
+    const buffered = Math.min(into.length, this.tail - this.head);
+    into.set(this.buffer.subarray(this.head, this.head + buffered));
+    this.head += buffered;
+    if (buffered === into.length) return;
+    const start = this.offset;
+    const want = into.length - buffered;
+    const most = Math.min(want, this.#end - start);
+    let done = 0;
+    while (done < most) {
+      const got = this.source.readAt(start + done, into.subarray(buffered + done, buffered + most));
+      if (got === 0) break;
+      done += got;
+    }
+    this.#startAt(start + done);
+    if (done < want) throw this.truncated(want - done, 0, what);
+  }
+
   /** Reads up to `count` bytes, fewer only where the input ends. */
   bytesUpTo(count: number, what: string): Uint8Array {
     const remaining = this.remaining;
@@ -343,6 +366,11 @@ export class ByteReader {
     if (!this.source.seekable && offset > this.offset) {
       return this.#skipByReading(offset - this.offset, "skipped bytes");
     }
+    this.#startAt(offset);
+  }
+
+  /** Continues at absolute `offset` with an empty buffer. */
+  #startAt(offset: number): void {
     this.#base = offset;
     this.head = 0;
     this.tail = 0;

@@ -15,6 +15,8 @@ export interface ByteSource {
   readonly sizeBytes: number | undefined;
   /** Whether any offset can be read at any time. If not, reads may only go forward. */
   readonly seekable: boolean;
+  /** What the offsets count in where that is not the input itself: `gzip data`; errors say it. */
+  readonly label?: string | undefined;
   /**
    * Reads up to `into.length` bytes at `offset` and returns how many came; fewer than asked for does not
    * mean the end, 0 does.

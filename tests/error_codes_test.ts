@@ -4,6 +4,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { inflatePage } from "../analyze/memory/guest_memory.ts";
 import { loadInflate } from "../container/inflate.ts";
+import { decodeLibvirtSave } from "../container/libvirt.ts";
 import { PipeSource } from "../container/pipe.ts";
 import { FORMAT_ERROR_CODES, FormatError, type FormatErrorCode } from "../format/error.ts";
 import { DEFAULT_LIMITS } from "../format/limits.ts";
@@ -15,6 +16,7 @@ import {
   encodeZeroPage,
   RAM_SAVE_FLAG,
 } from "../format/ram.ts";
+import { ByteReader } from "../format/reader.ts";
 import { BytesSource } from "../format/source.ts";
 import { StreamReader, type StreamReaderOptions } from "../format/stream.ts";
 import { ByteWriter } from "../format/writer.ts";
@@ -68,6 +70,13 @@ const PROVOCATIONS: readonly Provocation[] = [
   ["truncated", "inside a name", readHex(`${HEADER} 04 00 00 00 01 09 "abc"`), 17],
   ["truncated", "a block list", readHex(`${RAM_START} 00*6 20 04 01 "m" 00 00`), 37],
   ["bad-magic", "another file", readHex("7f 45 4c 46 00 00 00 03"), 0],
+  [
+    "bad-container",
+    "a libvirt save image of version 3",
+    () =>
+      decodeLibvirtSave(new ByteReader(new BytesSource(annotated('"LibvirtQemudSave" 03 00*75')))),
+    16,
+  ],
   ["unsupported-version", "version 4", readHex('"QEVM" 00 00 00 04'), 4],
   ["bad-configuration", "a long machine name", readHex(`${HEADER} 07 00 00 10 00`), 9],
   ["bad-configuration", "subsection", readHex(`${HEADER} 07 00*4 05 01 "x" 00 00 00 01`), 13],
