@@ -128,10 +128,10 @@ async function printState(job: Job): Promise<number> {
     writeCompatState(state, write);
     return conclude(state, streams);
   }
-  const { GuestMemory } = await import("../analyze/memory/guest_memory.ts");
+  const { OrderedGuestMemory } = await import("../analyze/memory/ordered_memory.ts");
   const { compatMemory } = await import("../analyze/compat/memory.ts");
   const { loadInflate } = await import("../container/inflate.ts");
-  using memory = new GuestMemory(job.input.source, await loadInflate());
+  using memory = new OrderedGuestMemory(job.input.source, await loadInflate());
   const state = read(job, memory);
   writeCompatState(state, write, compatMemory(memory, state.pageBytes ?? 0));
   return conclude(state, streams);

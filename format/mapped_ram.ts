@@ -158,6 +158,30 @@ export function bitmapHas(
   return (bitmap[at]! >> (page & 7) & 1) === 1;
 }
 
+/** The first page from `page` on whose bit differs from that of `page`; `pages` if there is none. */
+export function bitmapRunEnd(
+  bitmap: Uint8Array,
+  page: number,
+  pages: number,
+  order: BitmapByteOrder = "little",
+): number {
+  const present = bitmapHas(bitmap, page, order);
+  const uniform = present ? 0xff : 0;
+  let end = page + 1;
+  while (end < pages) {
+    if ((end & 7) === 0) {
+      const byte = end >>> 3;
+      if (bitmap[order === "little" ? byte : byte ^ (BITMAP_WORD_BYTES - 1)] === uniform) {
+        end += 8;
+        continue;
+      }
+    }
+    if (bitmapHas(bitmap, end, order) !== present) return end;
+    end += 1;
+  }
+  return pages;
+}
+
 /** Sets or clears the bit of a page. */
 export function setBitmapBit(
   bitmap: Uint8Array,

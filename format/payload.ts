@@ -44,6 +44,8 @@ import { readVfio, VFIO_IDSTR_SUFFIX, VFIO_VERSION, type VfioSummary } from "./v
 export interface StreamVisitor extends MappedRamVisitor {
   /** Called before the payload of a RAM section is read, with the payload's offset. */
   section?(type: SectionType, offset: number, section: SectionIdentity): void;
+  /** Called with the blocks of the list, once it was read. */
+  blockList?(blocks: readonly RamBlock[]): void;
   /**
    * Called with each run of records; the object is reused, and the content lies in its buffer only during the call. The page size in
    * bytes is known (not 0) for records about pages.
@@ -222,6 +224,7 @@ function readRam(
         break;
       case "block-list":
         summary.blocks = [...ram.blocks.values()];
+        visitor.blockList?.(summary.blocks);
         break;
       case "eos":
         return summary;

@@ -8,6 +8,7 @@ import { zstdDecompressSync } from "node:zlib";
 import { compatDescription, compatState } from "../analyze/compat/compat.ts";
 import { compatMemory } from "../analyze/compat/memory.ts";
 import { GuestMemory } from "../analyze/memory/guest_memory.ts";
+import { OrderedGuestMemory } from "../analyze/memory/ordered_memory.ts";
 import { PAGE_KIND } from "../analyze/memory/page_table.ts";
 import { RamExtractor } from "../analyze/memory/ram_extractor.ts";
 import { readState } from "../analyze/state.ts";
@@ -67,7 +68,7 @@ for (const { name, state, desc, memory } of manifest.goldens) {
       assertSameText(compatDescription(read.vmdescription), expected, "description");
     }
     if (memory !== undefined) {
-      using guest = new GuestMemory(source, inflate);
+      using guest = new OrderedGuestMemory(source, inflate);
       const again = readState(source, { offset, visitor: guest });
       assertEquals(sha256(compatState(again, compatMemory(guest, again.pageBytes ?? 0))), memory);
     }
@@ -98,20 +99,24 @@ function isAllZero(words: Int32Array): boolean {
   return true;
 }
 
-/** The block's memory, read page by page. */
+/** The block's memory, read run by run. */
 function hashOf(memory: GuestMemory, block: RamBlock, pageBytes: number) {
   const hash = createHash("sha256");
-  const page = new Uint8Array(pageBytes);
-  const words = new Int32Array(page.buffer);
   let zeroPages = 0;
-  for (let number = 0; number < block.usedLengthBytes / pageBytes; number++) {
-    const kind = memory.kindAt(block, number);
-    memory.read(block, number, page);
-    const isZero = isAllZero(words);
-    if (kind === PAGE_KIND.ABSENT) assert(isZero, `page ${number} was never sent`);
-    if (isZero) zeroPages += 1;
-    hash.update(page);
+  let end = 0;
+  for (const { first, count, kind } of memory.runs(block)) {
+    assertEquals(first, end, "runs cover a block without gap");
+    end = first + count;
+    const bytes = new Uint8Array(count * pageBytes);
+    memory.read(block, first * pageBytes, bytes);
+    for (let at = 0; at < bytes.length; at += pageBytes) {
+      const isZero = isAllZero(new Int32Array(bytes.buffer, at, pageBytes / 4));
+      if (kind === PAGE_KIND.ABSENT) assert(isZero, `a page of ${first} was never sent`);
+      if (isZero) zeroPages += 1;
+    }
+    hash.update(bytes);
   }
+  assertEquals(end * pageBytes, block.usedLengthBytes);
   return { sha256: hash.digest("hex"), zeroPages };
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { GuestMemory } from "../analyze/memory/guest_memory.ts";
+import { OrderedGuestMemory } from "../analyze/memory/ordered_memory.ts";
 import { PageSet } from "../analyze/memory/page_set.ts";
 import { PAGE_KIND } from "../analyze/memory/page_table.ts";
 import { PageTracker } from "../analyze/memory/page_tracker.ts";
@@ -97,14 +97,18 @@ Deno.test("huge block: consecutive pages are one run, also across 4 GiB", () => 
 
 Deno.test("huge block: memory", () => {
   const source = new BytesSource(hugeStream());
-  using memory = new GuestMemory(source, () => new Uint8Array());
+  using memory = new OrderedGuestMemory(source, () => new Uint8Array());
   const block = readState(source, { visitor: memory }).blocks![0]!;
   const page = new Uint8Array(PAGE_BYTES);
-  memory.read(block, LAST / PAGE_BYTES, page);
+  memory.read(block, LAST, page);
   assertEquals([page[0], page.at(-1)], [7, 7]);
-  memory.read(block, 12345, page);
+  memory.read(block, 12345 * PAGE_BYTES, page);
   assertEquals([page[0], page.at(-1)], [0, 0]);
   assertEquals(memory.kindAt(block, 0), PAGE_KIND.ABSENT);
+  assertEquals([...memory.runs(block)].map(({ first, count, kind }) => [first, count, kind]), [
+    [0, 2 ** 40 - 1, PAGE_KIND.ABSENT],
+    [2 ** 40 - 1, 1, PAGE_KIND.NORMAL],
+  ]);
   assertEquals(memory.order.map(({ first, count }) => [first, count]), [[0, 1], [2 ** 40 - 1, 1]]);
 });
 

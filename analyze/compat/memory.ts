@@ -11,11 +11,11 @@
 
 import { quoteJsonAscii } from "../../format/json.ts";
 import type { MemoryPrinter } from "./compat.ts";
-import type { GuestMemory } from "../memory/guest_memory.ts";
+import type { OrderedGuestMemory } from "../memory/ordered_memory.ts";
 import { PAGE_KIND } from "../memory/page_table.ts";
 
 /** Writes all pages that the stream sent, each once with its last content, in the order in which they came first. */
-export function compatMemory(memory: GuestMemory, pageBytes: number): MemoryPrinter {
+export function compatMemory(memory: OrderedGuestMemory, pageBytes: number): MemoryPrinter {
   return (indent, out) => {
     const inner = `${indent}    `;
     const page = new Uint8Array(pageBytes);
@@ -31,7 +31,7 @@ export function compatMemory(memory: GuestMemory, pageBytes: number): MemoryPrin
           const fill = memory.fillAt(block, number).toString(16).padStart(2, "0");
           out.text(`Filled with 0x${fill}`);
         } else {
-          memory.read(block, number, page);
+          memory.read(block, number * pageBytes, page);
           out.spacedHex(page, 0, pageBytes);
         }
         out.text('"');

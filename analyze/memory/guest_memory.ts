@@ -12,25 +12,11 @@ import type { RamRun } from "../../format/ram_scanner.ts";
 import { ByteReader } from "../../format/reader.ts";
 import type { ByteSource } from "../../format/source.ts";
 import { decodeXbzrle } from "../../format/xbzrle.ts";
-import { PageSet } from "./page_set.ts";
+import { ContentReader } from "./content_reader.ts";
+import type { MemoryView, PageRun } from "./memory_view.ts";
 import { PageStore } from "./page_store.ts";
 import { BlockPages, PAGE_KIND, type PageKind } from "./page_table.ts";
-
-/** Consecutive pages of a block that were first sent one behind the other. */
-export interface PageSpan {
-  /** The block. */
-  readonly block: RamBlock;
-  /** Number of the first page in its block. */
-  readonly first: number;
-  /** Number of pages. */
-  count: number;
-}
-
-interface Pages {
-  readonly table: BlockPages;
-  /** Pages that were ever sent. */
-  readonly seen: PageSet;
-}
+import type { PhysicalMap } from "./physical_map.ts";
 
 /** Inflates one page; anything but exactly one page is an error. */
 export function inflatePage(
@@ -57,41 +43,68 @@ export function inflatePage(
   });
 }
 
-/** Collects where each page's last content stands while a stream is read, and reads it afterwards. */
-export class GuestMemory implements StreamVisitor, Disposable {
-  readonly #reader: ByteReader;
+/** What a {@link GuestMemory} shows. */
+export interface GuestMemoryOptions {
+  /**
+   * Whether pages of a mapped-ram file whose bit is clear show what stands at their place in the file (kind SLACK) instead of zeros:
+   * what the guest had there earlier during a live save.
+   */
+  readonly slack?: boolean;
+}
+
+/**
+ * Collects where each page's last content stands while a stream is read (as the reader's visitor), and reads it afterwards.
+ *
+ * Costs 9 bytes a page of a classic stream, a bit a page of a mapped-ram file. Pages made by XBZRLE are in a store that is bounded in
+ * memory and goes on in a temporary file.
+ */
+export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
+  readonly #contents: ContentReader;
   readonly #inflate: Inflate;
-  readonly #pages = new Map<RamBlock, Pages>();
-  readonly #order: PageSpan[] = [];
+  readonly #slack: boolean;
+  readonly #tables = new Map<RamBlock, BlockPages>();
+  #blocks: readonly RamBlock[] = [];
+  #pageBytes = 0;
   #changed: PageStore | undefined;
+  #map: PhysicalMap | undefined;
 
   /** Reads contents from `source`, which has to be able to give any byte again. */
-  constructor(source: ByteSource, inflate: Inflate) {
-    this.#reader = new ByteReader(source, { blockBytes: 64 * 1024 });
+  constructor(source: ByteSource, inflate: Inflate, options: GuestMemoryOptions = {}) {
+    this.#contents = new ContentReader(source);
     this.#inflate = inflate;
+    this.#slack = options.slack ?? false;
   }
 
-  /** All pages that were sent, in the order in which each was sent first. */
-  get order(): readonly PageSpan[] {
-    return this.#order;
+  /** Target page size in bytes; 0 before a page was seen. */
+  get pageBytes(): number {
+    return this.#pageBytes;
   }
 
-  #of(block: RamBlock, pageBytes: number): Pages {
-    let pages = this.#pages.get(block);
-    if (pages === undefined) {
-      const table = new BlockPages(block, pageBytes, true);
-      pages = { table, seen: new PageSet() };
-      this.#pages.set(block, pages);
+  /** The blocks in list order. */
+  get blocks(): readonly RamBlock[] {
+    return this.#blocks;
+  }
+
+  /** Takes the block list. */
+  blockList(blocks: readonly RamBlock[]): void {
+    this.#blocks = blocks;
+  }
+
+  #table(block: RamBlock, pageBytes: number): BlockPages {
+    let table = this.#tables.get(block);
+    if (table === undefined) {
+      table = new BlockPages(block, pageBytes, true, this.#slack);
+      this.#tables.set(block, table);
+      this.#pageBytes = pageBytes;
     }
-    return pages;
+    return table;
   }
 
   /** Takes a run of records. */
   run(run: RamRun, pageBytes: number): void {
     if (run.block === undefined) return;
     const first = run.address / pageBytes;
-    const { table, seen } = this.#of(run.block, pageBytes);
-    this.#note(run.block, seen, first, run.count);
+    const table = this.#table(run.block, pageBytes);
     if (run.kind === "zero") table.set(first, run.count, PAGE_KIND.ZERO, run.fill);
     else if (run.kind === "page") {
       table.set(first, run.count, PAGE_KIND.NORMAL, run.dataOffset, run.strideBytes);
@@ -100,20 +113,9 @@ export class GuestMemory implements StreamVisitor, Disposable {
     } else if (run.kind === "xbzrle") this.#delta(run, table, first, pageBytes);
   }
 
-  #note(block: RamBlock, seen: PageSet, first: number, count: number): void {
-    for (let page = first; page < first + count; page++) {
-      if (seen.has(page)) continue;
-      seen.add(page);
-      const last = this.#order.at(-1);
-      if (last !== undefined && last.block === block && last.first + last.count === page) {
-        last.count += 1;
-      } else this.#order.push({ block, first: page, count: 1 });
-    }
-  }
-
   #delta(run: RamRun, table: BlockPages, first: number, pageBytes: number): void {
     const page = new Uint8Array(pageBytes);
-    this.#read(table, first, page);
+    this.#readPage(table, first, page);
     const delta = run.buffer.subarray(run.dataStart, run.dataStart + run.dataBytes);
     decodeXbzrle(delta, page, run.dataOffset);
     this.#changed ??= new PageStore(pageBytes);
@@ -124,64 +126,155 @@ export class GuestMemory implements StreamVisitor, Disposable {
 
   /** Takes a mapped-ram bitmap: only pages whose bit is set are in the file. */
   bitmap(block: RamBlock, bitmap: Uint8Array): void {
-    const { table, seen } = this.#of(block, block.mapped!.pageBytes);
-    table.setBitmap(bitmap);
-    for (let page = 0; page < table.pages; page++) {
-      if (table.kindAt(page) === PAGE_KIND.NORMAL) this.#note(block, seen, page, 1);
-    }
+    this.#table(block, block.mapped!.pageBytes).setBitmap(bitmap);
   }
 
   /** Drops pages that were sent before. */
   discard(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void {
     const first = Math.ceil(startAddress / pageBytes);
     const end = Math.floor((startAddress + lengthBytes) / pageBytes);
-    if (end > first) this.#of(block, pageBytes).table.drop(first, end - first);
+    if (end > first) this.#table(block, pageBytes).drop(first, end - first);
   }
 
   /** What a page was last. */
   kindAt(block: RamBlock, page: number): PageKind {
-    return this.#pages.get(block)?.table.kindAt(page) ?? PAGE_KIND.ABSENT;
+    return this.#tables.get(block)?.kindAt(page) ?? PAGE_KIND.ABSENT;
   }
 
   /** The byte that fills a page of kind ZERO. */
   fillAt(block: RamBlock, page: number): number {
-    return this.#pages.get(block)?.table.locationAt(page) ?? 0;
+    const table = this.#tables.get(block);
+    return table === undefined ? 0 : fillOf(table, page);
   }
 
-  /** Reads a page's content; pages that were never sent are zero. */
-  read(block: RamBlock, page: number, into: Uint8Array): void {
-    const pages = this.#pages.get(block);
-    if (pages === undefined) into.fill(0);
-    else this.#read(pages.table, page, into);
+  /** Runs of pages of one kind that cover the block without gap, in order. */
+  runs(block: RamBlock): Iterable<PageRun> {
+    const table = this.#tables.get(block);
+    if (table !== undefined) return table.runs();
+    // A block of which no page was sent.
+    const count = this.#pageBytes === 0 ? 0 : block.usedLengthBytes / this.#pageBytes;
+    return count === 0 ? [] : [{ first: 0, count, kind: PAGE_KIND.ABSENT }];
   }
 
-  #read(table: BlockPages, page: number, into: Uint8Array): void {
+  /**
+   * Reads `into.length` bytes of a block from byte `address` on. Pages that were never sent read as zeros.
+   *
+   * @throws {RangeError} if that leaves the block
+   */
+  read(block: RamBlock, address: number, into: Uint8Array): void {
+    if (address < 0 || address + into.length > block.usedLengthBytes) {
+      throw new RangeError(
+        `${into.length} byte(s) from address ${address} on leave block ${block.name}`,
+      );
+    }
+    const table = this.#tables.get(block);
+    if (table === undefined) into.fill(0);
+    else this.#read(table, address, into);
+  }
+
+  #read(table: BlockPages, address: number, into: Uint8Array): void {
+    const pageBytes = this.#pageBytes;
+    let page: Uint8Array | undefined;
+    for (let done = 0; done < into.length;) {
+      const number = Math.floor((address + done) / pageBytes);
+      const skip = (address + done) % pageBytes;
+      const left = into.length - done;
+      const whole = skip === 0 ? Math.floor(left / pageBytes) : 0;
+      if (whole > 0) {
+        done += this.#readPages(table, number, into.subarray(done, done + whole * pageBytes));
+        continue;
+      }
+      page ??= new Uint8Array(pageBytes);
+      this.#readPage(table, number, page);
+      const part = page.subarray(skip, skip + Math.min(left, pageBytes - skip));
+      into.set(part, done);
+      done += part.length;
+    }
+  }
+
+  /** Reads whole pages that are of one kind, at least one, and returns the number of bytes. */
+  #readPages(table: BlockPages, first: number, into: Uint8Array): number {
+    const pageBytes = this.#pageBytes;
+    const kind = table.kindAt(first);
+    const most = into.length / pageBytes;
+    let count = 1;
+    while (count < most && table.kindAt(first + count) === kind) count += 1;
+    const part = into.subarray(0, count * pageBytes);
+    switch (kind) {
+      case PAGE_KIND.ABSENT:
+        part.fill(0);
+        break;
+      case PAGE_KIND.NORMAL:
+      case PAGE_KIND.SLACK:
+        this.#contents.pages(part, pageBytes, (index) => table.locationAt(first + index));
+        break;
+      default:
+        for (let at = 0; at < count; at++) {
+          const page = part.subarray(at * pageBytes, (at + 1) * pageBytes);
+          this.#readPage(table, first + at, page);
+        }
+    }
+    return part.length;
+  }
+
+  #readPage(table: BlockPages, page: number, into: Uint8Array): void {
     const location = table.locationAt(page);
     switch (table.kindAt(page)) {
       case PAGE_KIND.ABSENT:
         into.fill(0);
         return;
       case PAGE_KIND.ZERO:
-        into.fill(location);
+        into.fill(fillOf(table, page));
         return;
       case PAGE_KIND.NORMAL:
-        this.#reader.seek(location);
-        into.set(this.#reader.bytes(into.length, "page"));
-        return;
+      case PAGE_KIND.SLACK:
+        return this.#contents.pages(into, into.length, () => location);
       case PAGE_KIND.COMPRESSED: {
-        this.#reader.seek(location - 4);
-        const length = this.#reader.u32("compressed length");
-        const deflated = this.#reader.bytes(length, "compressed page");
-        into.set(inflatePage(this.#inflate, deflated, into.length, location));
-        return;
+        const deflated = this.#contents.compressed(location);
+        return into.set(inflatePage(this.#inflate, deflated, into.length, location));
       }
       case PAGE_KIND.DELTA:
         this.#changed!.read(location, into);
     }
   }
 
+  /** Says where the blocks stand in the guest's physical address space. */
+  usePhysicalMap(map: PhysicalMap): void {
+    this.#map = map;
+  }
+
+  /** The physical map, if {@link usePhysicalMap} gave one. */
+  get physicalMap(): PhysicalMap | undefined {
+    return this.#map;
+  }
+
+  /**
+   * Reads guest-physical memory from `guestAddress` on and returns how many bytes came: fewer than asked for where nothing stands
+   * behind the next address, 0 where that is so for the first one.
+   *
+   * @throws {Error} without a physical map
+   */
+  readPhysical(guestAddress: number, into: Uint8Array): number {
+    if (this.#map === undefined) throw new Error("no physical map was given");
+    let done = 0;
+    while (done < into.length) {
+      const range = this.#map.find(guestAddress + done);
+      if (range === undefined) break;
+      const skip = guestAddress + done - range.guestAddress;
+      const count = Math.min(into.length - done, range.lengthBytes - skip);
+      this.read(range.block, range.blockAddress + skip, into.subarray(done, done + count));
+      done += count;
+    }
+    return done;
+  }
+
   /** Removes temporary files. */
   [Symbol.dispose](): void {
     this.#changed?.[Symbol.dispose]();
   }
+}
+
+/** The location of a ZERO page is its fill byte; pages that a mapped-ram bitmap leaves out are zero. */
+function fillOf(table: BlockPages, page: number): number {
+  return table.isMapped ? 0 : table.locationAt(page);
 }

@@ -19,14 +19,63 @@ export class PageSet {
 
   /** Puts a page in. */
   add(page: number): void {
-    const index = Math.floor(page / CHUNK_PAGES);
+    const bit = page % CHUNK_PAGES;
+    this.#chunk(Math.floor(page / CHUNK_PAGES))[bit >> 3]! |= 1 << (bit & 7);
+  }
+
+  #chunk(index: number): Uint8Array {
     let chunk = this.#chunks.get(index);
     if (chunk === undefined) {
       chunk = new Uint8Array(CHUNK_PAGES / 8);
       this.#chunks.set(index, chunk);
     }
-    const bit = page % CHUNK_PAGES;
-    chunk[bit >> 3]! |= 1 << (bit & 7);
+    return chunk;
+  }
+
+  /** Puts `count` pages from `first` on in. */
+  addRange(first: number, count: number): void {
+    this.#eachPart(first, count, (index) => this.#chunk(index), (chunk, from, to) => {
+      fillBits(chunk, from, to, true);
+    });
+  }
+
+  /** Takes `count` pages from `first` on out. */
+  deleteRange(first: number, count: number): void {
+    this.#eachPart(first, count, (index) => this.#chunks.get(index), (chunk, from, to) => {
+      fillBits(chunk, from, to, false);
+    });
+  }
+
+  /** Whether any of `count` pages from `first` on is in the set. */
+  hasAny(first: number, count: number): boolean {
+    let found = false;
+    this.#eachPart(first, count, (index) => this.#chunks.get(index), (chunk, from, to) => {
+      for (let bit = from; bit < to && !found;) {
+        if ((bit & 7) === 0 && to - bit >= 8) {
+          found = chunk[bit >> 3] !== 0;
+          bit += 8;
+        } else {
+          found = (chunk[bit >> 3]! >> (bit & 7) & 1) === 1;
+          bit += 1;
+        }
+      }
+    });
+    return found;
+  }
+
+  #eachPart(
+    first: number,
+    count: number,
+    chunkOf: (index: number) => Uint8Array | undefined,
+    action: (chunk: Uint8Array, from: number, to: number) => void,
+  ): void {
+    for (let done = 0; done < count;) {
+      const from = (first + done) % CHUNK_PAGES;
+      const here = Math.min(count - done, CHUNK_PAGES - from);
+      const chunk = chunkOf(Math.floor((first + done) / CHUNK_PAGES));
+      if (chunk !== undefined) action(chunk, from, from + here);
+      done += here;
+    }
   }
 
   /** Takes a page out. */
@@ -45,5 +94,20 @@ export class PageSet {
         if (this.has(page)) yield page;
       }
     }
+  }
+}
+
+function fillBits(chunk: Uint8Array, from: number, to: number, value: boolean): void {
+  let bit = from;
+  while (bit < to) {
+    if ((bit & 7) === 0 && to - bit >= 8) {
+      const bytes = (to - bit) >> 3;
+      chunk.fill(value ? 0xff : 0, bit >> 3, (bit >> 3) + bytes);
+      bit += bytes * 8;
+      continue;
+    }
+    const mask = 1 << (bit & 7);
+    chunk[bit >> 3] = value ? chunk[bit >> 3]! | mask : chunk[bit >> 3]! & ~mask;
+    bit += 1;
   }
 }

@@ -8,11 +8,13 @@
 import {
   type BitmapByteOrder,
   bitmapHas,
+  bitmapRunEnd,
   countBitmapBits,
   guessBitmapByteOrder,
   isElsewhere,
 } from "../../format/mapped_ram.ts";
 import type { RamBlock } from "../../format/ram.ts";
+import type { PageRun } from "./memory_view.ts";
 
 /** What a page was when it was last sent. */
 export const PAGE_KIND = {
@@ -26,6 +28,8 @@ export const PAGE_KIND = {
   DELTA: 3,
   /** Sent compressed. */
   COMPRESSED: 4,
+  /** Not part of the memory, but something may stand at its place in a mapped-ram file. Only where slack is asked for. */
+  SLACK: 5,
 } as const;
 
 /** A value of {@link PAGE_KIND}. */
@@ -64,11 +68,19 @@ export class BlockPages {
   readonly #chunks = new Map<number, Chunk>();
   readonly #withLocations: boolean;
   readonly #counts: number[];
+  /** What a page of a mapped-ram file is whose bit is clear. */
+  readonly #clearKind: PageKind;
   #bitmap: { bytes: Uint8Array; order: BitmapByteOrder } | undefined;
 
-  /** An empty table; locations are kept if asked for. */
-  constructor(block: RamBlock, pageBytes: number, withLocations: boolean) {
+  /**
+   * An empty table.
+   *
+   * @param withLocations Whether it is kept where contents stand.
+   * @param withSlack Whether a page of a mapped-ram file whose bit is clear is SLACK rather than ZERO.
+   */
+  constructor(block: RamBlock, pageBytes: number, withLocations: boolean, withSlack = false) {
     this.block = block;
+    this.#clearKind = withSlack ? PAGE_KIND.SLACK : PAGE_KIND.ZERO;
     this.pages = block.usedLengthBytes / pageBytes;
     this.#withLocations = withLocations;
     this.#counts = [this.pages, 0, 0, 0, 0];
@@ -140,10 +152,54 @@ export class BlockPages {
   kindAt(page: number): PageKind {
     if (this.#bitmap !== undefined) {
       const { bytes, order } = this.#bitmap;
-      return bitmapHas(bytes, page, order) ? PAGE_KIND.NORMAL : PAGE_KIND.ZERO;
+      return bitmapHas(bytes, page, order) ? PAGE_KIND.NORMAL : this.#clearKind;
     }
     const chunk = this.#chunks.get(Math.floor(page / CHUNK_PAGES));
     return (chunk?.kinds[page % CHUNK_PAGES] ?? PAGE_KIND.ABSENT) as PageKind;
+  }
+
+  /** The runs of pages of one kind, from the first page to the last. */
+  *runs(): Generator<PageRun, void, undefined> {
+    let open: { first: number; count: number; kind: PageKind } | undefined;
+    for (const piece of this.#bitmap === undefined ? this.#chunkRuns() : this.#bitmapRuns()) {
+      if (piece.kind === open?.kind) open.count += piece.count;
+      else {
+        if (open !== undefined) yield open;
+        open = piece;
+      }
+    }
+    if (open !== undefined) yield open;
+  }
+
+  *#bitmapRuns(): Generator<PageRun, void, undefined> {
+    const { bytes, order } = this.#bitmap!;
+    for (let first = 0; first < this.pages;) {
+      const end = bitmapRunEnd(bytes, first, this.pages, order);
+      yield { first, count: end - first, kind: this.kindAt(first) };
+      first = end;
+    }
+  }
+
+  /** Runs that may end at a chunk's border. Where no page was ever set, there is one run, however long. */
+  *#chunkRuns(): Generator<PageRun, void, undefined> {
+    let page = 0;
+    for (const index of [...this.#chunks.keys()].sort((a, b) => a - b)) {
+      const start = index * CHUNK_PAGES;
+      if (start > page) yield { first: page, count: start - page, kind: PAGE_KIND.ABSENT };
+      const { kinds } = this.#chunks.get(index)!;
+      const pages = Math.min(CHUNK_PAGES, this.pages - start);
+      for (let first = 0; first < pages;) {
+        const kind = kinds[first]! as PageKind;
+        let end = first + 1;
+        while (end < pages && kinds[end] === kind) end += 1;
+        yield { first: start + first, count: end - first, kind };
+        first = end;
+      }
+      page = start + pages;
+    }
+    if (page < this.pages) {
+      yield { first: page, count: this.pages - page, kind: PAGE_KIND.ABSENT };
+    }
   }
 
   /** Where a page's content stands, as it was set; in a mapped-ram file by the page's number. */
@@ -154,6 +210,11 @@ export class BlockPages {
     }
     const chunk = this.#chunks.get(Math.floor(page / CHUNK_PAGES));
     return chunk?.locations?.[page % CHUNK_PAGES] ?? 0;
+  }
+
+  /** Whether a mapped-ram bitmap says which pages there are. */
+  get isMapped(): boolean {
+    return this.#bitmap !== undefined;
   }
 
   /** Whether the content is not in the stream at all (x-ignore-shared). */
