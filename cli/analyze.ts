@@ -8,9 +8,11 @@ import { compatDescription, compatState, writeCompatState } from "../analyze/com
 import { imageVmdescription, loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { readState, type ReadStateOptions, type StreamState } from "../analyze/state.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
+import type { OutputFile } from "../container/output_file.ts";
 import { FormatError } from "../format/error.ts";
 import type { StreamItem } from "../format/items.ts";
 import type { StreamVisitor } from "../format/payload.ts";
+import type { RamBlock } from "../format/ram.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import type { DUMPS } from "./dumps.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
@@ -150,30 +152,31 @@ async function extract(job: Job): Promise<number> {
   const { RamExtractor } = await import("../analyze/memory/ram_extractor.ts");
   const { loadInflate } = await import("../container/inflate.ts");
   const { OutputFolder } = await import("../container/output_folder.ts");
-  using folder = new OutputFolder(options.out);
+  // Like the script, this writes over what is there.
+  using folder = new OutputFolder(options.out, { force: true, inputs: [job.input.path] });
   // The names of these two are taken first: a RAM block may be called like that.
   const description = folder.create("desc.json");
   const stateFile = folder.create("state.json");
   const names: string[] = [];
-  const extractor = new RamExtractor(
-    folder,
-    await loadInflate(),
-    (block) => names.push(block.name),
-  );
-  const state = read(job, extractor);
+  const fileOf = (block: RamBlock) => {
+    names.push(block.name);
+    const file = folder.create(block.name);
+    file.setSize(block.usedLengthBytes);
+    return file;
+  };
+  const state = read(job, new RamExtractor(fileOf, await loadInflate()));
   if (state.vmdescription === undefined) folder.discard(description);
   else {
-    writeText(description.file, compatDescription(state.vmdescription).trimEnd());
+    writeText(description, compatDescription(state.vmdescription).trimEnd());
     names.unshift("desc.json");
   }
-  writeText(stateFile.file, compatState(state).trimEnd());
+  writeText(stateFile, compatState(state).trimEnd());
   names.push("state.json");
   folder.commit();
   for (const name of names) streams.out.line(escapeLine(name));
   return conclude(state, streams);
 }
 
-function writeText(file: Deno.FsFile, text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+function writeText(file: OutputFile, text: string): void {
+  file.writeAt(0, new TextEncoder().encode(text));
 }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { OutputFile, type OutputFileOptions } from "./output_file.ts";
+
 /** Longest name of a file or folder that common file systems take, in bytes. */
 const NAME_MAX_BYTES = 200;
 
@@ -38,42 +40,31 @@ function hash(text: string): string {
   return value.toString(16).padStart(8, "0");
 }
 
-/** A file that is being written. */
-export interface PendingFile {
-  /** The file, open for reading and writing. */
-  readonly file: Deno.FsFile;
-  /** Path relative to the folder that it will have. */
-  readonly relativePath: string;
-}
-
-/** Writes files into a folder. */
+/** Writes files into a folder; all of them get their names together, at the end. */
 export class OutputFolder implements Disposable {
   readonly #folder: string;
+  readonly #options: OutputFileOptions;
   readonly #taken = new Set<string>();
-  readonly #pending: (PendingFile & { temporaryPath: string; finalPath: string })[] = [];
+  #pending: OutputFile[] = [];
 
   /** Writes into `folder`, which is made if it doesn't exist. */
-  constructor(folder: string) {
+  constructor(folder: string, options: OutputFileOptions = {}) {
     this.#folder = folder;
+    this.#options = options;
   }
 
   /** Begins a file for `name`; it has a temporary name until {@link commit}. */
-  create(name: string): PendingFile {
+  create(name: string): OutputFile {
     const relativePath = this.#unique(safeRelativePath(name));
-    const finalPath = `${this.#folder}/${relativePath}`;
     this.#makeFolders(relativePath);
-    const temporaryPath = `${finalPath}.migstream.tmp`;
-    refuseLink(temporaryPath);
-    refuseLink(finalPath);
-    const file = Deno.openSync(temporaryPath, {
-      read: true,
-      write: true,
-      create: true,
-      truncate: true,
-    });
-    const pending = { file, relativePath, temporaryPath, finalPath };
-    this.#pending.push(pending);
-    return pending;
+    const file = new OutputFile(`${this.#folder}/${relativePath}`, this.#options);
+    this.#pending.push(file);
+    return file;
+  }
+
+  /** The path of a file of this folder, relative to it. */
+  relativePath(file: OutputFile): string {
+    return file.path.slice(this.#folder.length + 1);
   }
 
   /** Two names may become the same path; then the later one gets a number. A folder is not taken for a file's name either. */
@@ -102,29 +93,21 @@ export class OutputFolder implements Disposable {
   }
 
   /** Gives up a file that was begun. */
-  discard(pending: PendingFile): void {
-    const index = this.#pending.findIndex((each) => each.file === pending.file);
-    for (const { file, temporaryPath } of this.#pending.splice(index, 1)) {
-      file.close();
-      Deno.removeSync(temporaryPath);
-    }
+  discard(file: OutputFile): void {
+    this.#pending = this.#pending.filter((each) => each !== file);
+    file[Symbol.dispose]();
   }
 
-  /** Gives all files their final names. */
+  /** Gives all files their names. */
   commit(): void {
-    for (const { file, temporaryPath, finalPath } of this.#pending.splice(0)) {
-      file.syncSync();
-      file.close();
-      Deno.renameSync(temporaryPath, finalPath);
-    }
+    for (const file of this.#pending) file.commit();
+    this.#pending = [];
   }
 
   /** Removes the files that were not committed. */
   [Symbol.dispose](): void {
-    for (const { file, temporaryPath } of this.#pending.splice(0)) {
-      file.close();
-      Deno.removeSync(temporaryPath);
-    }
+    for (const file of this.#pending) file[Symbol.dispose]();
+    this.#pending = [];
   }
 }
 

@@ -2,100 +2,97 @@
  * Writes the RAM blocks of a stream to files while the stream is read, so that a pipe is enough.
  *
  * A block's file always holds the block's content so far: later records overwrite, differences are applied to what is there. Pages
- * that were always zero stay holes.
+ * of zeros stay holes.
  *
  * @module
  */
 
 import type { Inflate } from "../../container/inflate.ts";
-import type { OutputFolder, PendingFile } from "../../container/output_folder.ts";
-import { type BitmapByteOrder, bitmapHas, guessBitmapByteOrder } from "../../format/mapped_ram.ts";
+import {
+  type BitmapByteOrder,
+  bitmapHas,
+  bitmapRunEnd,
+  guessBitmapByteOrder,
+} from "../../format/mapped_ram.ts";
 import type { StreamVisitor } from "../../format/payload.ts";
 import type { RamBlock } from "../../format/ram.ts";
 import type { RamRun } from "../../format/ram_scanner.ts";
 import type { ByteReader } from "../../format/reader.ts";
 import { decodeXbzrle } from "../../format/xbzrle.ts";
+import { BlockWriter, type RandomAccessFile, STAGING_BYTES } from "./block_writer.ts";
 import { inflatePage } from "./guest_memory.ts";
-import { PageSet } from "./page_set.ts";
 
-interface BlockFile extends PendingFile {
-  /** Pages where something but zeros may stand. */
-  readonly written: PageSet;
-}
+/**
+ * Gives the file of a block when its first page comes, already as long as the block, or `undefined` for a block that is not wanted.
+ */
+export type FileOfBlock = (block: RamBlock) => RandomAccessFile | undefined;
 
-/** Bytes written at once. */
-const WRITE_BYTES = 1 << 20;
-
-/** Writes RAM blocks to files. */
+/** Writes RAM blocks to files, as the visitor of a stream's reader. */
 export class RamExtractor implements StreamVisitor {
-  readonly #folder: OutputFolder;
+  readonly #fileOf: FileOfBlock;
   readonly #inflate: Inflate;
-  readonly #onBlock: (block: RamBlock) => void;
-  readonly #files = new Map<RamBlock, BlockFile>();
+  readonly #writers = new Map<RamBlock, BlockWriter | undefined>();
   readonly #bitmaps = new Map<RamBlock, Uint8Array>();
-  #staging = new Uint8Array(WRITE_BYTES);
+  readonly #staging = new Uint8Array(STAGING_BYTES);
+  #bytesWritten = 0;
 
-  /** Writes into `folder`; `onBlock` is called with each block when its first page comes. */
-  constructor(folder: OutputFolder, inflate: Inflate, onBlock: (block: RamBlock) => void) {
-    this.#folder = folder;
+  /** Writes to the files that `fileOf` gives. */
+  constructor(fileOf: FileOfBlock, inflate: Inflate) {
+    this.#fileOf = fileOf;
     this.#inflate = inflate;
-    this.#onBlock = onBlock;
   }
 
-  #fileOf(block: RamBlock): BlockFile {
-    let file = this.#files.get(block);
-    if (file === undefined) {
-      this.#onBlock(block);
-      const pending = this.#folder.create(block.name);
-      pending.file.truncateSync(block.usedLengthBytes);
-      file = { ...pending, written: new PageSet() };
-      this.#files.set(block, file);
+  /** Bytes of pages that were taken so far, also those that came again. */
+  get bytesTaken(): number {
+    return this.#bytesWritten;
+  }
+
+  #writerOf(block: RamBlock, pageBytes: number): BlockWriter | undefined {
+    if (!this.#writers.has(block)) {
+      const file = this.#fileOf(block);
+      this.#writers.set(block, file === undefined ? undefined : new BlockWriter(file, pageBytes));
     }
-    return file;
+    return this.#writers.get(block);
   }
 
   /** Takes a run of records. */
   run(run: RamRun, pageBytes: number): void {
     if (run.block === undefined) return;
-    const file = this.#fileOf(run.block);
+    const writer = this.#writerOf(run.block, pageBytes);
+    this.#bytesWritten += run.count * pageBytes;
+    if (writer === undefined) return;
     const first = run.address / pageBytes;
     switch (run.kind) {
       case "zero":
-        for (let page = first; page < first + run.count; page++) {
-          if (run.fill === 0 && !file.written.has(page)) continue;
-          write(file, page * pageBytes, new Uint8Array(pageBytes).fill(run.fill));
-          if (run.fill === 0) file.written.delete(page);
-          else file.written.add(page);
-        }
-        return;
+        return writer.fill(first, run.count, run.fill);
       case "page":
-        this.#pages(run, file, pageBytes);
-        break;
+        return this.#pages(run, writer, pageBytes);
       case "xbzrle": {
-        const page = readPage(file, run.address, pageBytes);
+        const page = new Uint8Array(pageBytes);
+        writer.read(first, page);
         decodeXbzrle(content(run), page, run.dataOffset);
-        write(file, run.address, page);
-        break;
+        return writer.write(first, page);
       }
-      case "compressed":
-        write(
-          file,
-          run.address,
-          inflatePage(this.#inflate, content(run), pageBytes, run.dataOffset),
-        );
+      case "compressed": {
+        const page = inflatePage(this.#inflate, content(run), pageBytes, run.dataOffset);
+        // A library's bytes may begin anywhere in their buffer.
+        return writer.write(first, page.slice());
+      }
     }
-    for (let page = first; page < first + run.count; page++) file.written.add(page);
   }
 
-  #pages(run: RamRun, file: BlockFile, pageBytes: number): void {
+  #pages(run: RamRun, writer: BlockWriter, pageBytes: number): void {
+    const first = run.address / pageBytes;
+    const atOnce = this.#staging.length / pageBytes;
     // Pages stand a record's word apart in the stream and side by side in the file.
-    const bytes = run.count * pageBytes;
-    if (bytes > this.#staging.length) this.#staging = new Uint8Array(bytes);
-    for (let index = 0; index < run.count; index++) {
-      const start = run.dataStart + index * run.strideBytes;
-      this.#staging.set(run.buffer.subarray(start, start + pageBytes), index * pageBytes);
+    for (let done = 0; done < run.count; done += atOnce) {
+      const count = Math.min(atOnce, run.count - done);
+      for (let index = 0; index < count; index++) {
+        const start = run.dataStart + (done + index) * run.strideBytes;
+        this.#staging.set(run.buffer.subarray(start, start + pageBytes), index * pageBytes);
+      }
+      writer.write(first + done, this.#staging.subarray(0, count * pageBytes));
     }
-    write(file, run.address, this.#staging.subarray(0, bytes));
   }
 
   /** Takes a mapped-ram bitmap. */
@@ -106,70 +103,57 @@ export class RamExtractor implements StreamVisitor {
   /** Copies the pages of a mapped-ram block whose bit is set. */
   pages(block: RamBlock, reader: ByteReader): void {
     const bitmap = this.#bitmaps.get(block);
-    const { pageBytes, pagesOffset } = block.mapped!;
-    const file = this.#fileOf(block);
+    const { pageBytes } = block.mapped!;
+    const writer = this.#writerOf(block, pageBytes);
     if (bitmap === undefined) return;
     this.#bitmaps.delete(block);
+    if (writer === undefined) return;
     const pages = block.usedLengthBytes / pageBytes;
     const order = guessBitmapByteOrder(bitmap, pages);
-    for (let page = 0; page < pages; page++) {
-      const count = presentRun(bitmap, page, pages, order);
-      if (count === 0) continue;
-      reader.skip(pagesOffset + page * pageBytes - reader.offset, "absent pages");
-      copy(reader, file, page * pageBytes, count * pageBytes);
-      page += count;
+    for (const [first, end] of presentRuns(bitmap, pages, order)) {
+      this.#copy(block, reader, writer, first, end);
+    }
+  }
+
+  #copy(
+    block: RamBlock,
+    reader: ByteReader,
+    writer: BlockWriter,
+    first: number,
+    end: number,
+  ): void {
+    const { pageBytes, pagesOffset } = block.mapped!;
+    const atOnce = this.#staging.length / pageBytes;
+    reader.seek(pagesOffset + first * pageBytes);
+    for (let page = first; page < end; page += atOnce) {
+      const bytes = this.#staging.subarray(0, Math.min(atOnce, end - page) * pageBytes);
+      reader.readInto(bytes, "pages");
+      writer.write(page, bytes);
+      this.#bytesWritten += bytes.length;
     }
   }
 
   /** Drops pages that were sent before. */
   discard(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void {
-    const file = this.#fileOf(block);
-    const zero = new Uint8Array(pageBytes);
     const first = Math.ceil(startAddress / pageBytes);
     const end = Math.floor((startAddress + lengthBytes) / pageBytes);
-    for (const page of file.written.between(first, end)) {
-      write(file, page * pageBytes, zero);
-      file.written.delete(page);
-    }
+    this.#writerOf(block, pageBytes)?.drop(first, end);
   }
 }
 
-/** Number of consecutive pages from `first` on whose bit is set. */
-function presentRun(
+/** The runs of pages whose bit is set, as first page and page behind the last. */
+function* presentRuns(
   bitmap: Uint8Array,
-  first: number,
   pages: number,
   order: BitmapByteOrder,
-): number {
-  let page = first;
-  while (page < pages && bitmapHas(bitmap, page, order)) page += 1;
-  return page - first;
+): Generator<[first: number, end: number], void, undefined> {
+  for (let page = 0; page < pages;) {
+    const end = bitmapRunEnd(bitmap, page, pages, order);
+    if (bitmapHas(bitmap, page, order)) yield [page, end];
+    page = end;
+  }
 }
 
 function content(run: RamRun): Uint8Array {
   return run.buffer.subarray(run.dataStart, run.dataStart + run.dataBytes);
-}
-
-function copy(reader: ByteReader, file: BlockFile, position: number, bytes: number): void {
-  for (let done = 0; done < bytes;) {
-    const part = reader.bytes(Math.min(WRITE_BYTES, bytes - done), "pages");
-    write(file, position + done, part);
-    done += part.length;
-  }
-}
-
-function write(file: BlockFile, position: number, bytes: Uint8Array): void {
-  file.file.seekSync(position, Deno.SeekMode.Start);
-  for (let done = 0; done < bytes.length;) done += file.file.writeSync(bytes.subarray(done));
-}
-
-function readPage(file: BlockFile, position: number, pageBytes: number): Uint8Array {
-  const page = new Uint8Array(pageBytes);
-  file.file.seekSync(position, Deno.SeekMode.Start);
-  for (let done = 0; done < pageBytes;) {
-    const got = file.file.readSync(page.subarray(done));
-    if (got === null) break;
-    done += got;
-  }
-  return page;
 }
