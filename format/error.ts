@@ -12,6 +12,7 @@ export const FORMAT_ERROR_CODES = {
   "truncated": "The input ends inside a structure.",
   "bad-magic": "The first bytes are not those of a migration stream.",
   "bad-container": "The wrapper around the stream is damaged or of an unknown form.",
+  "bad-compression": "Compressed data is damaged.",
   "unsupported-version": "A version number that no decoder here knows.",
   "bad-configuration": "The configuration section is not as QEMU writes it.",
   "bad-section": "A section header, type byte or section id is impossible.",

@@ -3,6 +3,7 @@
  */
 import { assertEquals, assertThrows } from "@std/assert";
 import { inflatePage } from "../analyze/memory/guest_memory.ts";
+import { Bzip2Decoder } from "../container/decompress/bzip2.ts";
 import { loadInflate } from "../container/inflate.ts";
 import { decodeLibvirtSave } from "../container/libvirt.ts";
 import { PipeSource } from "../container/pipe.ts";
@@ -77,6 +78,10 @@ const PROVOCATIONS: readonly Provocation[] = [
       decodeLibvirtSave(new ByteReader(new BytesSource(annotated('"LibvirtQemudSave" 03 00*75')))),
     16,
   ],
+  ["bad-compression", "bzip2 data without a block", () => {
+    const reader = new ByteReader(new BytesSource(annotated('"BZh9" 00*10')));
+    new Bzip2Decoder(reader, []).decode(new Uint8Array(1));
+  }, 4],
   ["unsupported-version", "version 4", readHex('"QEVM" 00 00 00 04'), 4],
   ["bad-configuration", "a long machine name", readHex(`${HEADER} 07 00 00 10 00`), 9],
   ["bad-configuration", "subsection", readHex(`${HEADER} 07 00*4 05 01 "x" 00 00 00 01`), 13],
