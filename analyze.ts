@@ -16,7 +16,8 @@ import { parseSize } from "./cli/size.ts";
 
 const HELP = `Usage: analyze.ts [options] FILE
 
-Dumps a QEMU migration stream as JSON, as QEMU's analyze-migration.py does. FILE may be - for standard input.
+Dumps a QEMU migration stream as JSON, as QEMU's analyze-migration.py does. FILE may be - for standard input, an image of
+virsh save, a qcow2 image with a snapshot, compressed, or a folder with captured channels.
 
 Options:
   -f, --file FILE     the stream, as an option
@@ -26,6 +27,7 @@ Options:
   -x, --extract       write state, description and RAM blocks to files
       --out DIR       folder for those files (default: the current one)
       --offset N      where the stream starts in the file (also 0x1000, 4K, 1M)
+      --snapshot NAME which snapshot of a qcow2 image, by name or id
       --vmdesc FILE   take the vmdescription from another image or a JSON file,
                       for streams that carry none
       --keep-going    print what stands before a damaged place
@@ -36,13 +38,13 @@ Examples:
   deno run -R analyze.ts dump.img
   deno run -R analyze.ts -d desc dump.img
   deno run -RW analyze.ts -x --out contents dump.img
-  zcat dump.img.gz | deno run -R analyze.ts -
+  ssh host cat dump.img.gz | deno run -R analyze.ts -
 `;
 
 function parse(args: string[]): { path: string; options: AnalyzeOptions; debug: boolean } | "help" {
   const flags = parseArgs(args, {
     boolean: ["memory", "extract", "keep-going", "debug", "help"],
-    string: ["file", "dump", "out", "offset", "vmdesc"],
+    string: ["file", "dump", "out", "offset", "snapshot", "vmdesc"],
     alias: { f: "file", m: "memory", d: "dump", x: "extract", h: "help" },
     unknown: (argument, key) => {
       if (key !== undefined) throw new UsageError(`unknown option ${argument}; try --help`);
@@ -62,6 +64,7 @@ function parse(args: string[]): { path: string; options: AnalyzeOptions; debug: 
     extract: flags.extract,
     out: flags.out ?? ".",
     offset: flags.offset === undefined ? 0 : parseSize(flags.offset, "--offset"),
+    snapshot: flags.snapshot,
     vmdesc: flags.vmdesc,
     keepGoing: flags["keep-going"],
   };

@@ -12,10 +12,12 @@ import { type CollectedDirtyBitmap, DirtyBitmapCollector } from "../format/dirty
 import type { FormatError } from "../format/error.ts";
 import type { SectionItem, StreamItem } from "../format/items.ts";
 import { isElsewhere } from "../format/mapped_ram.ts";
+import { PBS_STATE_IDSTR } from "../format/pbs_state.ts";
 import type { RamSummary, StreamVisitor } from "../format/payload.ts";
 import type { RamBlock } from "../format/ram.ts";
 import type { SectionType } from "../format/section.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
+import { type InputInfo, inputInfo } from "./input_info.ts";
 import type { PageCounts } from "./memory/page_table.ts";
 import { PageTracker } from "./memory/page_tracker.ts";
 import { readState } from "./state.ts";
@@ -117,13 +119,7 @@ export interface SizesInfo {
 /** An overview of a stream. Its JSON is an interface: names stay. */
 export interface StreamInfo {
   /** Where the stream comes from. */
-  readonly input: {
-    readonly path: string;
-    readonly container: string;
-    readonly streamOffset: number;
-    /** Size of the input in bytes; of a pipe, what came out of it. */
-    readonly sizeBytes: number | null;
-  };
+  readonly input: InputInfo;
   /** Version in the file header. */
   readonly streamVersion: number | null;
   /** Machine type; `null` where the stream doesn't say. */
@@ -176,7 +172,7 @@ export function readInfo(
   options: InfoOptions = {},
 ): { readonly info: StreamInfo; readonly error: FormatError | undefined } {
   const collector = new InfoCollector();
-  const { source, streamOffset, path, container } = input;
+  const { source, streamOffset } = input;
   const state = readState(source, {
     ...options,
     offset: streamOffset,
@@ -188,7 +184,7 @@ export function readInfo(
   const uuid = configuration?.subsections.find((each) => each.name === "configuration/uuid")?.uuid;
   const ramBlocks = blocks.map((block) => blockInfo(block, collector, pageBytes));
   const info: StreamInfo = {
-    input: { path, container, streamOffset, sizeBytes: source.sizeBytes ?? null },
+    input: inputInfo(input),
     streamVersion: header?.version ?? null,
     machine: configuration?.machine ?? null,
     uuid: uuid === undefined ? null : formatUuid(uuid),
@@ -204,7 +200,7 @@ export function readInfo(
     multifdFlushes: collector.flushes,
     dirtyBitmaps: collector.bitmaps.bitmaps().map(bitmapInfo),
     sizes: collector.sizes,
-    notes: collector.notes(state.guessed, ramBlocks),
+    notes: [...input.notes, ...collector.notes(state.guessed, ramBlocks)],
   };
   return { info, error: state.error };
 }
@@ -377,6 +373,9 @@ class InfoCollector extends PageTracker implements StreamVisitor {
     }
     if (this.sizes.trailing > 0) {
       notes.push(`${this.sizes.trailing} byte(s) behind the end of the stream`);
+    }
+    if (this.sections.some(({ name }) => name === PBS_STATE_IDSTR)) {
+      notes.push("saved by Proxmox VE: it carries the state of a backup (pbs-state)");
     }
     if (this.header?.version === 2) notes.push("obsolete stream version: QEMU refuses it");
     return notes;

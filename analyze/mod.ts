@@ -14,12 +14,16 @@
  */
 
 export * from "../container/inflate.ts";
+export * from "../container/libvirt.ts";
 export * from "../container/open.ts";
 export * from "../container/output_folder.ts";
+export * from "../container/snapshot_error.ts";
+export * from "../container/wrapper.ts";
 export * from "./ascii_buffer.ts";
 export * from "./compat/compat.ts";
 export * from "./compat/memory.ts";
 export * from "./info.ts";
+export * from "./input_info.ts";
 export * from "./layout/layout.ts";
 export * from "./layout/explain.ts";
 export * from "./layout/row.ts";

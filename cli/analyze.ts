@@ -29,6 +29,8 @@ export interface AnalyzeOptions {
   readonly out: string;
   /** Absolute offset of the stream in the input. */
   readonly offset: number;
+  /** Name or id of a snapshot in a qcow2 image. */
+  readonly snapshot: string | undefined;
   /** File that a vmdescription is taken from, for a stream that carries none. */
   readonly vmdesc: string | undefined;
   /** Whether what stands before a damaged place is printed. */
@@ -54,11 +56,20 @@ export async function runAnalyze(
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
   // Pages are printed after they were passed, so all of a pipe has to be kept for that.
   const keepAll = options.memory && !options.extract && options.dump === "state";
-  using input = await openInput(path, { offset: options.offset, keepAll });
-  const job = { input, options, given, streams };
-  if (options.extract) return await extract(job);
-  if (options.dump === "desc") return printDescription(job);
-  if (options.dump === "rich") return await printRich(job);
+  const { offset, snapshot } = options;
+  using input = await openInput(path, { offset, keepAll, snapshot });
+  try {
+    return await run({ input, options, given, streams });
+  } finally {
+    // Some notes come with the last byte of the input.
+    for (const note of input.notes) streams.err.line(`note: ${escapeLine(note)}`);
+  }
+}
+
+async function run(job: Job): Promise<number> {
+  if (job.options.extract) return await extract(job);
+  if (job.options.dump === "desc") return printDescription(job);
+  if (job.options.dump === "rich") return await printRich(job);
   return await printState(job);
 }
 

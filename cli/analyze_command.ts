@@ -33,13 +33,14 @@ Examples:
   migstream analyze guest.img
   migstream analyze --dump desc guest.img
   migstream analyze --extract --out contents guest.img
+  migstream analyze --snapshot before-update disk.qcow2
   migstream analyze --vmdesc other.img guest-without-description.img`,
     )
     .action(async (file, options) => {
-      const { dump, out, offset, vmdesc } = options;
+      const { dump, out, offset, snapshot, vmdesc } = options;
       const { memory = false, extract = false, keepGoing = false } = options;
       const { runAnalyze } = await import("./analyze.ts");
-      const chosen = { dump, memory, extract, out, offset, vmdesc, keepGoing };
+      const chosen = { dump, memory, extract, out, offset, snapshot, vmdesc, keepGoing };
       finish(await runAnalyze(file, chosen, streams));
     });
 }

@@ -23,6 +23,8 @@ export function sizeOption(text: string): number {
 export type StreamOptions = {
   /** Absolute offset of the stream in the input. */
   offset: number;
+  /** Name or id of a snapshot in a qcow2 image. */
+  snapshot?: string | undefined;
   /** File that a vmdescription is taken from. */
   vmdesc?: string | undefined;
   /** Whether what stands before a damaged place is shown. */
@@ -35,8 +37,9 @@ export type StreamOptions = {
 export function streamCommand(name: string, summary: string): Command<[string], StreamOptions> {
   return new Command(name)
     .summary(summary)
-    .argument("<file>", "the stream: a file, or - for standard input")
+    .argument("<file>", "the stream: a file, a folder with its channels, or - for standard input")
     .option("--offset <n>", "where the stream starts (4096, 0x1000, 4K, 1M)", sizeOption, 0)
+    .option("--snapshot <name>", "which snapshot of a qcow2 image, by name or id")
     .option("--vmdesc <file>", "take the vmdescription from another image or a JSON file")
     .option("--keep-going", "show what stands before a damaged place")
     .option("--debug", "print the stack of an error");

@@ -6,11 +6,15 @@
 
 import { bold, setColorEnabled } from "@std/fmt/colors";
 import { readInfo, type StreamInfo } from "../analyze/info.ts";
+import { wrapperInfo } from "../analyze/input_info.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
-import { openInput } from "../container/open.ts";
+import { type OpenInput, openInput } from "../container/open.ts";
+import { SnapshotError } from "../container/snapshot_error.ts";
 import { describeCommand } from "../format/command.ts";
 import { escapeText, hex } from "../format/text.ts";
-import { describeError, EXIT, type Streams } from "./main.ts";
+import { libvirtText, type TitledTable, wrapperLines, wrapperTables } from "./info_input.ts";
+import { describeError, escapeLine, EXIT, type Streams } from "./main.ts";
+import type { Output } from "./output.ts";
 import { sizeText } from "./size_text.ts";
 import { table } from "./table.ts";
 
@@ -20,6 +24,10 @@ export interface InfoCommandOptions {
   readonly json: boolean;
   /** Absolute offset of the stream in the input. */
   readonly offset: number;
+  /** Name or id of a snapshot in a qcow2 image. */
+  readonly snapshot: string | undefined;
+  /** What of a libvirt save image to print instead, as it is there. */
+  readonly raw: "xml" | "cookie" | undefined;
   /** File that a vmdescription is taken from. */
   readonly vmdesc: string | undefined;
   /** Whether what stands before a damaged place is printed. */
@@ -35,10 +43,24 @@ export async function runInfo(
   options: InfoCommandOptions,
   streams: Streams,
 ): Promise<number> {
+  const { offset, snapshot, raw, keepGoing } = options;
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
-  using input = await openInput(path, { offset: options.offset });
+  let input: OpenInput;
+  try {
+    input = await openInput(path, { offset, snapshot });
+  } catch (error) {
+    if (error instanceof SnapshotError && raw === undefined) {
+      return printSnapshots(path, error, options, streams);
+    }
+    throw error;
+  }
+  using _ = input;
+  if (raw !== undefined) {
+    streams.out.bytes(libvirtText(input, raw));
+    return EXIT.DONE;
+  }
   const { info, error } = readInfo(input, {
-    keepGoing: options.keepGoing,
+    keepGoing,
     ...(given === undefined ? {} : { vmdescription: given }),
   });
   if (options.json) streams.out.line(JSON.stringify(info, undefined, 2));
@@ -48,17 +70,48 @@ export async function runInfo(
   return EXIT.FAILED;
 }
 
+/** Prints what a qcow2 image has where no stream could be taken from it: a list to choose from, or none with a state. */
+function printSnapshots(
+  path: string,
+  error: SnapshotError,
+  { json }: InfoCommandOptions,
+  streams: Streams,
+): number {
+  const { out, err } = streams;
+  const { container, wrappers } = error;
+  const input = { path, container, ...wrapperInfo(wrappers) };
+  const notes = error.isChoice ? ["several snapshots have a state: choose with --snapshot"] : [];
+  if (json) out.line(JSON.stringify({ input, notes }, undefined, 2));
+  else {
+    printHead([["input", escapeText(path)], ["container", container]], out);
+    printTables(wrapperTables(input), out);
+    printNotes(notes, out);
+  }
+  if (error.isChoice) return EXIT.DONE;
+  err.line(`error: ${describeError(error)}`);
+  return EXIT.FAILED;
+}
+
 function printInfo(info: StreamInfo, { out }: Streams): void {
-  setColorEnabled(Deno.stdout.isTerminal() && !Deno.noColor);
-  for (const [name, value] of headLines(info)) out.line(`${`${name}:`.padEnd(14)} ${value}`);
-  const parts: [string, string[][], string][] = [
+  printHead(headLines(info), out);
+  printTables([
+    ...wrapperTables(info.input),
     ["RAM blocks", blockRows(info), "lrrrrrr"],
     ["RAM by section", iterationRows(info), "rlrrrr"],
     ["Dirty bitmaps", bitmapRows(info), "llrl"],
     ["Commands", commandRows(info), "rl"],
     ["Sections", sectionRows(info), "rrrrrl"],
-  ];
-  for (const [title, rows, alignment] of parts) {
+  ], out);
+  printNotes(info.notes, out);
+}
+
+function printHead(lines: readonly [string, string][], out: Output): void {
+  for (const [name, value] of lines) out.line(`${`${name}:`.padEnd(14)} ${value}`);
+}
+
+function printTables(tables: readonly TitledTable[], out: Output): void {
+  setColorEnabled(Deno.stdout.isTerminal() && !Deno.noColor);
+  for (const [title, rows, alignment] of tables) {
     if (rows.length < 2) continue;
     out.line();
     out.line(bold(title));
@@ -66,10 +119,11 @@ function printInfo(info: StreamInfo, { out }: Streams): void {
     const more = rows.length - 1 - MAX_ROWS;
     if (more > 0) out.line(`  ... and ${more} more (--json has all)`);
   }
-  if (info.notes.length > 0) {
-    out.line();
-    for (const note of info.notes) out.line(`note: ${note}`);
-  }
+}
+
+function printNotes(notes: readonly string[], out: Output): void {
+  if (notes.length > 0) out.line();
+  for (const note of notes) out.line(`note: ${escapeLine(note)}`);
 }
 
 function headLines(info: StreamInfo): [string, string][] {
@@ -77,6 +131,7 @@ function headLines(info: StreamInfo): [string, string][] {
   const lines: [string, string][] = [
     ["input", escapeText(input.path)],
     ["container", input.container],
+    ...wrapperLines(input),
     ["size", input.sizeBytes === null ? "unknown" : bytes(input.sizeBytes)],
   ];
   if (input.streamOffset > 0) lines.push(["stream at", hex(input.streamOffset)]);

@@ -6,7 +6,7 @@
 
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { streamCommand } from "./common_options.ts";
-import type { Streams } from "./main.ts";
+import { type Streams, UsageError } from "./main.ts";
 
 /** Makes the command; `finish` takes its exit code. */
 export function makeCommand(
@@ -19,16 +19,24 @@ export function makeCommand(
         "with their pages by kind, RAM sections, commands, sections, sizes.",
     )
     .option("--json", "print JSON")
+    .option("--xml", "print the domain's XML out of a libvirt save image, nothing else")
+    .option("--cookie", "print libvirt's cookie out of such an image, nothing else")
     .addHelpText(
       "after",
       `
 Examples:
   migstream info guest.img
   migstream info guest.img --json | jq '.ramBlocks[].pages'
+  migstream info --xml /var/lib/libvirt/qemu/save/guest.save > guest.xml
   zstdcat guest.img.zst | migstream info -`,
     )
-    .action(async (file, { offset, vmdesc, json = false, keepGoing = false }) => {
+    .action(async (file, { offset, snapshot, vmdesc, ...options }) => {
+      const { json = false, keepGoing = false, xml, cookie } = options;
+      if ([json, xml, cookie].filter((each) => each === true).length > 1) {
+        throw new UsageError("--json, --xml and --cookie exclude each other");
+      }
+      const raw = xml === true ? "xml" : cookie === true ? "cookie" : undefined;
       const { runInfo } = await import("./info.ts");
-      finish(await runInfo(file, { json, offset, vmdesc, keepGoing }, streams));
+      finish(await runInfo(file, { json, offset, snapshot, raw, vmdesc, keepGoing }, streams));
     });
 }

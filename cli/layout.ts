@@ -22,6 +22,8 @@ export interface LayoutCommandOptions {
   readonly at: number | undefined;
   /** Absolute offset of the stream in the input. */
   readonly offset: number;
+  /** Name or id of a snapshot in a qcow2 image. */
+  readonly snapshot: string | undefined;
   /** File that a vmdescription is taken from. */
   readonly vmdesc: string | undefined;
   /** Whether what is behind a damaged place is listed as not decoded. */
@@ -34,9 +36,9 @@ export async function runLayout(
   options: LayoutCommandOptions,
   streams: Streams,
 ): Promise<number> {
-  const { json, at, keepGoing } = options;
+  const { json, at, offset, snapshot, keepGoing } = options;
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
-  using input = await openInput(path, { offset: options.offset });
+  using input = await openInput(path, { offset, snapshot });
   const reading = {
     offset: input.streamOffset,
     ...(given === undefined ? {} : { vmdescription: given }),

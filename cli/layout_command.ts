@@ -28,8 +28,8 @@ Examples:
   migstream layout guest.img --at 0x3f7a1
   migstream layout guest.img --json`,
     )
-    .action(async (file, { offset, at, vmdesc, json = false, keepGoing = false }) => {
+    .action(async (file, { offset, snapshot, at, vmdesc, json = false, keepGoing = false }) => {
       const { runLayout } = await import("./layout.ts");
-      finish(await runLayout(file, { json, at, offset, vmdesc, keepGoing }, streams));
+      finish(await runLayout(file, { json, at, offset, snapshot, vmdesc, keepGoing }, streams));
     });
 }

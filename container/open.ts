@@ -1,18 +1,30 @@
 /**
- * Opens an input by what it is: a file, or standard input.
+ * Opens an input by what it is: a stream, or one inside of wrappers that are taken off one after the other.
+ *
+ * ```text
+ * libvirt save image       the stream stands behind header and XML in the same file, or is compressed there
+ * compressed data          the stream comes out of a decompressor: forward only
+ * qcow2 image              the stream is the vm state of an internal snapshot
+ * folder, several files    the stream is the main channel of a captured migration
+ * ```
  *
  * @module
  */
 
+import { FormatError } from "../format/error.ts";
+import { ByteReader } from "../format/reader.ts";
 import type { ByteSource } from "../format/source.ts";
-import { FileSource } from "./file.ts";
-import { PipeSource } from "./pipe.ts";
-import { expectStream } from "./recognise.ts";
-import type { CapturedChannel, Wrapper } from "./wrapper.ts";
+import type { Compression } from "./decompress/compression.ts";
+import { listFolder, openSource, peekAt } from "./open_source.ts";
+import { PIPE_MEMORY_BYTES, PipeSource } from "./pipe.ts";
+import { type Content, HEAD_BYTES, recogniseContent } from "./recognise.ts";
+import { type CapturedChannel, containerName, type Wrapper } from "./wrapper.ts";
+
+export { openSource } from "./open_source.ts";
 
 /** An opened input. */
 export interface OpenInput extends Disposable {
-  /** The path as it was given; `-` for standard input. */
+  /** The path as it was given; `-` for standard input; of several files that of the main channel. */
   readonly path: string;
   /** What the stream is wrapped in, from the outside in: `none`, `libvirt`, `libvirt > zstd`... */
   readonly container: string;
@@ -30,55 +42,182 @@ export interface OpenInput extends Disposable {
 
 /** How an input is opened. */
 export interface OpenOptions {
-  /** Absolute offset of the stream in the input. Default 0. */
+  /** Absolute offset in the input of the stream, or of the outermost wrapper around it. Default 0. */
   readonly offset?: number;
   /** Whether any byte of a pipe may be read again. Default: only what decoding needs. */
   readonly keepAll?: boolean;
+  /** Name or id of the snapshot in a qcow2 image; needed where several have a vm state. */
+  readonly snapshot?: string | undefined;
 }
+
+/** Wrappers that are taken off at most. What takes them off is loaded when it is needed: most inputs have none. */
+const MAX_WRAPPERS = 4;
 
 /**
- * Opens a file, or standard input for `-`. What can't be read at any position (a FIFO, a terminal) is read like standard input.
+ * Opens a file, a folder with the channels of a migration, these channels themselves, or standard input for `-`. What can't be read at any
+ * position (a FIFO, a terminal) is read like standard input.
  *
- * @throws {FormatError} `bad-magic`, with what a file looks like that is not a stream.
+ * @throws {FormatError} `bad-magic`, with what an input looks like that is not a stream; `bad-container` or `bad-compression` for a
+ * damaged wrapper.
  */
-export async function openInput(path: string, options: OpenOptions = {}): Promise<OpenInput> {
-  const source = openSource(path);
-  const streamOffset = options.offset ?? 0;
-  if (options.keepAll === true && source instanceof PipeSource) source.keepAll();
+export async function openInput(
+  path: string | readonly string[],
+  options: OpenOptions = {},
+): Promise<OpenInput> {
+  const files = typeof path === "string" ? listFolder(path) : path;
+  if (files === undefined) return await unwrap(String(path), String(path), options);
+  const { sortChannels } = await import("./capture.ts");
+  const { mainPath, channels, notes } = await sortChannels(files);
+  const shown = typeof path === "string" ? path : mainPath;
+  const input = await unwrap(shown, mainPath, options, [{ kind: "capture", mainPath }]);
+  input.channels.push(...channels);
+  input.ownNotes.push(...notes);
+  return input;
+}
+
+async function unwrap(
+  shown: string,
+  path: string,
+  options: OpenOptions,
+  outer: readonly Wrapper[] = [],
+): Promise<WrappedInput> {
+  const input = new WrappedInput(shown, openSource(path), options.offset ?? 0);
   try {
-    expectStream(source, streamOffset);
+    input.wrappers.push(...outer);
+    await input.unwrap(options);
+    return input;
   } catch (error) {
-    source[Symbol.dispose]();
+    input[Symbol.dispose]();
     throw error;
   }
-  return {
-    path,
-    container: "none",
-    wrappers: [],
-    streamOffset,
-    source,
-    channels: [],
-    notes: [],
-    [Symbol.dispose]: () => source[Symbol.dispose](),
-  };
 }
 
-/** Opens a file, or standard input for `-`, whatever it holds. */
-export function openSource(path: string): ByteSource & Disposable {
-  return path === "-" ? new PipeSource(Deno.stdin) : openPath(path);
+/** An input while wrappers are taken off it, and afterwards. */
+class WrappedInput implements OpenInput {
+  readonly path: string;
+  readonly wrappers: Wrapper[] = [];
+  readonly channels: CapturedChannel[] = [];
+  readonly ownNotes: string[] = [];
+  source: ByteSource;
+  streamOffset: number;
+  readonly #owned: Disposable[];
+  /** What decompressors have to say, some of it only at the end. */
+  readonly #laterNotes: (readonly string[])[] = [];
+
+  constructor(path: string, source: ByteSource & Disposable, offset: number) {
+    this.path = path;
+    this.source = source;
+    this.streamOffset = offset;
+    this.#owned = [source];
+  }
+
+  get container(): string {
+    return containerName(this.wrappers);
+  }
+
+  get notes(): readonly string[] {
+    return [...this.ownNotes, ...this.#laterNotes.flat()];
+  }
+
+  [Symbol.dispose](): void {
+    for (const owned of this.#owned.splice(0).reverse()) owned[Symbol.dispose]();
+  }
+
+  /** Takes off one wrapper after the other until a stream is there. */
+  async unwrap(options: OpenOptions): Promise<void> {
+    for (;;) {
+      const head = peekAt(this.source, this.streamOffset, HEAD_BYTES);
+      const content = recogniseContent(head);
+      this.#compareFormat(content);
+      if (content === undefined) {
+        // What is too short for the magic number fails in the decoder, with the bytes that are missing.
+        if (head.length === 0 || head.length >= 4) {
+          const { notAStream } = await import("./diagnose.ts");
+          throw notAStream(this.source, this.streamOffset, head);
+        }
+        break;
+      }
+      if (content === "stream") break;
+      if (this.wrappers.length >= MAX_WRAPPERS) throw this.#tooDeep(content);
+      if (content === "libvirt") await this.#takeLibvirt();
+      else if (content === "qcow2") await this.#takeSnapshot(options.snapshot);
+      else await this.#decompress(content);
+    }
+    if (options.snapshot !== undefined && this.wrappers.every(({ kind }) => kind !== "qcow2")) {
+      throw this.#bad("No snapshots here", "a qcow2 image, as a snapshot was asked for");
+    }
+    if (options.keepAll === true && this.source instanceof PipeSource) this.source.keepAll();
+  }
+
+  #bad(problem: string, expected: string, found: string = this.container): FormatError {
+    const path = this.source.label === undefined ? [] : [this.source.label];
+    const details = { offset: this.streamOffset, path, expected, found };
+    return new FormatError("bad-container", problem, details);
+  }
+
+  #tooDeep(content: Content): FormatError {
+    const found = `${this.container} > ${content}`;
+    return this.#bad("Too many wrappers around the stream", `at most ${MAX_WRAPPERS}`, found);
+  }
+
+  /** Directly behind a header of libvirt: its word on the format is checked against the bytes, which win. */
+  #compareFormat(content: Content | undefined): void {
+    const last = this.wrappers.at(-1);
+    if (last?.kind !== "libvirt" || content === undefined) return;
+    const isPlain = last.format === "raw" || last.format === "sparse";
+    if (content === (isPlain ? "stream" : last.format)) return;
+    const found = content === "stream" ? "not compressed" : content;
+    this.ownNotes.push(`the libvirt header says ${last.format}, but the data are ${found}`);
+  }
+
+  async #takeLibvirt(): Promise<void> {
+    const { decodeLibvirtSave } = await import("./libvirt.ts");
+    const { readDomain } = await import("./domain_xml.ts");
+    const reader = new ByteReader(this.source, { offset: this.streamOffset });
+    const save = decodeLibvirtSave(reader);
+    const offset = this.streamOffset;
+    this.wrappers.push({ kind: "libvirt", offset, ...save, ...readDomain(save.xml) });
+    this.streamOffset = reader.offset;
+    // What the reader has taken out of a pipe already is read once more.
+    reader.retain();
+    reader.release();
+  }
+
+  async #takeSnapshot(asked: string | undefined): Promise<void> {
+    const { chooseSnapshot, openSnapshot, readQcow2 } = await import("./qcow2/open.ts");
+    if (this.source instanceof PipeSource) drain(this.source, this.streamOffset);
+    const image = readQcow2(this.source, this.streamOffset);
+    this.wrappers.push(image.wrapper);
+    this.ownNotes.push(...image.header.notes);
+    const snapshot = chooseSnapshot(image, asked, this.wrappers);
+    const { loadClusterInflate } = await import("./decompress/cluster.ts");
+    this.wrappers.splice(-1, 1, { ...image.wrapper, snapshot });
+    this.source = openSnapshot(this.source, image, snapshot, await loadClusterInflate());
+    this.streamOffset = 0;
+  }
+
+  async #decompress(compression: Compression): Promise<void> {
+    const { openDecompressor } = await import("./decompress/open.ts");
+    const { source, streamOffset: offset } = this;
+    const decompressor = await openDecompressor(compression, source, offset);
+    this.#owned.push(decompressor);
+    this.#laterNotes.push(decompressor.notes);
+    const label = `${source.label === undefined ? "" : `${source.label} > `}${compression} data`;
+    const pipe = new PipeSource(decompressor, PIPE_MEMORY_BYTES, label);
+    this.#owned.push(pipe);
+    this.wrappers.push({ kind: "compression", compression, offset });
+    this.source = pipe;
+    this.streamOffset = 0;
+  }
 }
 
-function openPath(path: string): FileSource | PipeSource {
-  const file = Deno.openSync(path, { read: true });
-  try {
-    const info = file.statSync();
-    if (info.isFile) return new FileSource(file, info.size);
-    if (info.isDirectory) throw new Deno.errors.IsADirectory(`${path} is a folder`);
-    // The size of a block device is where its end is.
-    if (info.isBlockDevice) return new FileSource(file, file.seekSync(0, Deno.SeekMode.End));
-    return new PipeSource(file);
-  } catch (error) {
-    file.close();
-    throw error;
+/** Reads a pipe to its end and keeps all of it: the tables of an image may be anywhere. */
+function drain(pipe: PipeSource, from: number): void {
+  pipe.keepAll();
+  const buffer = new Uint8Array(256 * 1024);
+  for (let offset = from;;) {
+    const got = pipe.readAt(offset, buffer);
+    if (got === 0) return;
+    offset += got;
   }
 }

@@ -1,72 +1,85 @@
 /**
- * What an input is that is not a stream, told by its first bytes.
+ * What an input is, told by its first bytes and never by its name.
  *
  * @module
  */
 
-import { FormatError } from "../format/error.ts";
+import { CPR_MAGIC } from "../format/cpr.ts";
 import { STREAM_MAGIC } from "../format/header.ts";
-import { ByteReader } from "../format/reader.ts";
-import type { ByteSource } from "../format/source.ts";
-import { hexBytes } from "../format/text.ts";
+import { type Compression, recogniseCompression } from "./decompress/compression.ts";
+import { LIBVIRT_MAGIC, LIBVIRT_PART_MAGIC } from "./libvirt.ts";
+import { QCOW2_MAGIC } from "./qcow2/header.ts";
 
-/** First bytes, as text of one character a byte, and what they mean. */
-const SIGNATURES: readonly (readonly [signature: string, meaning: string])[] = [
-  ["LibvirtQemudPart", "an incomplete libvirt save image"],
-  ["QFI\xfb", "a qcow2 image"],
-  ["\x1f\x8b", "gzip data: decompress it into standard input (zcat FILE | ... -)"],
-  ["BZh", "bzip2 data: decompress it into standard input (bzcat FILE | ... -)"],
-  ["\xfd7zXZ\0", "xz data: decompress it into standard input (xzcat FILE | ... -)"],
-  ["\x89LZO\0\r\n\x1a\n", "lzop data: decompress it into standard input (lzop -dc FILE | ... -)"],
-  ["\x28\xb5\x2f\xfd", "zstd data: decompress it into standard input (zstdcat FILE | ... -)"],
-  ["\x11\x22\x33\x44\0\0\0\x01", "a captured multifd channel, not the main one"],
-  ["QCPR", "a captured CPR channel"],
-  ["\x7fELF", "an ELF file, perhaps of dump-guest-memory"],
-  ["EMiL", "a LiME memory image"],
-  ["\x16\x03", "a TLS connection: it is encrypted"],
-];
+/** Bytes that are looked at. */
+export const HEAD_BYTES = 512;
 
-/** Programs that decompress the formats of libvirt save images, by the number in the header; raw and sparse need none. */
-const LIBVIRT_DECOMPRESSORS = ["", "zcat", "bzcat", "xzcat", "lzop -dc", "zstdcat", ""];
+/** What the first bytes of something say that it is, where migstream can go on from there. */
+export type Content = "stream" | "libvirt" | "qcow2" | Compression;
 
-const LIBVIRT_MAGIC = "LibvirtQemudSave";
-/** Bytes of a libvirt save image's header, behind which the data length counts. */
-const LIBVIRT_HEADER_BYTES = 92;
-
-/**
- * Fails if a file that can be read at any position does not begin with a stream, and says what it looks like.
- *
- * @throws {FormatError} `bad-magic`
- */
-export function expectStream(source: ByteSource, offset: number): void {
-  if (!source.seekable) return;
-  const head = new ByteReader(source, { offset, blockBytes: 128 }).peek(LIBVIRT_HEADER_BYTES);
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  // Files too short for a magic number fail in the decoder, with the bytes that are missing.
-  if (head.length < 4 || view.getUint32(0) === STREAM_MAGIC) return;
-  const looks = libvirtText(head, view, offset) ?? signatureText(head);
-  throw new FormatError("bad-magic", `Not a migration stream${looks}`, {
-    offset,
-    expected: '"QEVM" (51 45 56 4d)',
-    found: hexBytes(head.subarray(0, 4)),
-  });
+/** Recognises a stream or a wrapper; `undefined` for anything else. */
+export function recogniseContent(head: Uint8Array): Content | undefined {
+  const text = headText(head);
+  if (startsWithMagic(head, STREAM_MAGIC)) return "stream";
+  if (text.startsWith(LIBVIRT_MAGIC) || text.startsWith(LIBVIRT_PART_MAGIC)) return "libvirt";
+  if (startsWithMagic(head, QCOW2_MAGIC)) return "qcow2";
+  return recogniseCompression(head);
 }
 
-function signatureText(head: Uint8Array): string {
-  const text = String.fromCharCode(...head.subarray(0, 16));
-  const found = SIGNATURES.find(([signature]) => text.startsWith(signature));
-  return found === undefined ? "" : `: this looks like ${found[1]}`;
+/** Bytes as text of one character a byte. */
+export function headText(head: Uint8Array): string {
+  return String.fromCharCode(...head);
 }
 
-function libvirtText(head: Uint8Array, view: DataView, offset: number): string | undefined {
-  const isLibvirt = String.fromCharCode(...head.subarray(0, 16)) === LIBVIRT_MAGIC;
-  if (!isLibvirt || head.length < LIBVIRT_HEADER_BYTES) return undefined;
-  // The header is in the byte order of the host that saved it.
-  const isLittle = view.getUint32(16, true) <= 2;
-  const start = offset + LIBVIRT_HEADER_BYTES + view.getUint32(20, isLittle);
-  const decompressor = LIBVIRT_DECOMPRESSORS[view.getUint32(28, isLittle)] ?? "";
-  return ": this looks like a libvirt save image; " +
-    (decompressor === ""
-      ? `its stream starts at --offset ${start}`
-      : `its stream: tail -c +${start + 1} FILE | ${decompressor} | ... -`);
+function startsWithMagic(head: Uint8Array, magic: number): boolean {
+  return head.length >= 4 && viewOf(head).getUint32(0) === magic;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** First bytes of a multifd channel, as text of one character a byte: magic and version. */
+export const MULTIFD_START = "\x11\x22\x33\x44\0\0\0\x01";
+const MULTIFD_FIRST_PACKET_BYTES = 64;
+
+/** What a channel of a migration is besides the main one. */
+export type Channel =
+  | { readonly role: "multifd"; readonly channelId: number; readonly uuid: Uint8Array }
+  | { readonly role: "cpr" | "return-path" | "preempt" };
+
+/** Recognises a channel of a migration that is not the main one. */
+export function recogniseChannel(head: Uint8Array): Channel | undefined {
+  if (headText(head).startsWith(MULTIFD_START)) {
+    if (head.length < MULTIFD_FIRST_PACKET_BYTES) return undefined;
+    return { role: "multifd", channelId: head[24]!, uuid: head.slice(8, 24) };
+  }
+  if (startsWithMagic(head, CPR_MAGIC)) return { role: "cpr" };
+  if (isReturnPath(head)) return { role: "return-path" };
+  if (isPreempt(head)) return { role: "preempt" };
+  return undefined;
+}
+
+/** Lengths of the messages on a return path by type; those of 3 and 5 carry the name of a block besides. */
+const RETURN_PATH_LENGTHS = [-1, 4, 4, 13, 12, 1, 4, 0];
+
+/** Whether a first message of a return path is there: type, length, payload. */
+function isReturnPath(head: Uint8Array): boolean {
+  if (head.length < 4) return false;
+  const view = viewOf(head);
+  const type = view.getUint16(0);
+  const length = RETURN_PATH_LENGTHS[type] ?? -1;
+  if (length < 0) return false;
+  const hasName = type === 3 || type === 5;
+  const nameBytes = hasName ? head[4 + length - 1] ?? 0 : 0;
+  return (!hasName || nameBytes > 0) && view.getUint16(2) === length + nameBytes;
+}
+
+/** Whether RAM records begin at once, as on the channel of postcopy-preempt: a PAGE or ZERO record with the name of its block. */
+function isPreempt(head: Uint8Array): boolean {
+  if (head.length < 10) return false;
+  const view = viewOf(head);
+  const flags = view.getUint32(4) & 0xff;
+  const name = headText(head.subarray(9, 9 + head[8]!));
+  return view.getUint32(0) < 0x10000 && (flags === 0x08 || flags === 0x02) &&
+    /^[!-~]+$/.test(name) && name.length === head[8];
 }

@@ -79,6 +79,12 @@ export interface CaptureWrapper {
 /** What a stream is wrapped in. */
 export type Wrapper = CompressionWrapper | LibvirtWrapper | Qcow2Wrapper | CaptureWrapper;
 
+/** Names of wrappers from the outside in: `none`, `libvirt`, `libvirt > zstd`... */
+export function containerName(wrappers: readonly Wrapper[]): string {
+  const names = wrappers.map((each) => each.kind === "compression" ? each.compression : each.kind);
+  return names.length === 0 ? "none" : names.join(" > ");
+}
+
 /** What a file of a captured migration is, told by its content. */
 export type ChannelRole = "multifd" | "preempt" | "return-path" | "cpr" | "unknown";
 
