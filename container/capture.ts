@@ -59,7 +59,9 @@ async function identify(path: string): Promise<"main" | "empty" | CapturedChanne
   let head = peekAt(source, 0, HEAD_BYTES);
   let content = recogniseContent(head);
   if (content !== undefined && isCompression(content)) {
-    head = await decompressedHead(content, path);
+    const inner = await decompressedHead(content, path);
+    if (inner?.length === 0) return "empty";
+    head = inner ?? head;
     content = recogniseContent(head);
   }
   if (content === "stream") return "main";
@@ -74,15 +76,18 @@ function isCompression(content: string): content is Compression {
   return content !== "stream" && content !== "libvirt" && content !== "qcow2";
 }
 
-/** The first bytes of compressed data; none if it is damaged. */
-async function decompressedHead(compression: Compression, path: string): Promise<Uint8Array> {
+/** The first bytes of compressed data; `undefined` if it is damaged. */
+async function decompressedHead(
+  compression: Compression,
+  path: string,
+): Promise<Uint8Array | undefined> {
   using source = openSource(path);
   try {
     using decompressor = await openDecompressor(compression, source, 0);
     using pipe = new PipeSource(decompressor);
     return peekAt(pipe, 0, HEAD_BYTES);
   } catch (error) {
-    if (isFormatError(error)) return new Uint8Array(0);
+    if (isFormatError(error)) return undefined;
     throw error;
   }
 }

@@ -46,21 +46,17 @@ export function notAStream(source: ByteSource, offset: number, head: Uint8Array)
   const surely = signatureText(head);
   const found = surely === undefined && source.seekable ? findStreams(source, offset) : [];
   const looks = surely ?? vagueText(head);
-  const parts = [
-    ...(looks === undefined ? [] : [`this looks like ${looks}`]),
-    ...(found.length === 0 ? [] : [foundText(found)]),
-  ];
-  return new FormatError("bad-magic", ["Not a migration stream", ...parts].join(": "), {
+  const problem = looks === undefined ? "" : `: this looks like ${looks}`;
+  return new FormatError("bad-magic", `Not a migration stream${problem}`, {
     offset,
     path,
     expected,
-    found: hexBytes(head.subarray(0, 4)),
+    found: hexBytes(head.subarray(0, 4)) + found.map(foundText).join(""),
   });
 }
 
-function foundText(found: readonly FoundStream[]): string {
-  const places = found.map(({ what, offset }) => `${what} at --offset ${offset}`);
-  return `there may be ${places.join(" or ")}`;
+function foundText({ what, offset }: FoundStream): string {
+  return `, and what may be ${what} at --offset ${offset}`;
 }
 
 /** What a magic number, or the form of a channel, says. */

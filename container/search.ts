@@ -43,7 +43,7 @@ export function findStreams(source: ByteSource, from: number): FoundStream[] {
     // What begins near the block's end is looked at again with what follows it.
     offset += BLOCK_BYTES - LIBVIRT_HEADER_BYTES;
   }
-  return found;
+  return found.sort((one, other) => one.offset - other.offset);
 }
 
 function fill(source: ByteSource, offset: number, into: Uint8Array): number {
