@@ -27,7 +27,7 @@ export function compatMemory(memory: OrderedGuestMemory, pageBytes: number): Mem
         const address = (number * pageBytes).toString(16).padStart(16, "0");
         const key = quoteJsonAscii(`${block.name} (0x${address})`);
         out.text(`${separator}${inner}${key}: "`);
-        if (kind === PAGE_KIND.ZERO) {
+        if (kind === PAGE_KIND.ZERO || kind === PAGE_KIND.FILLED) {
           const fill = memory.fillAt(block, number).toString(16).padStart(2, "0");
           out.text(`Filled with 0x${fill}`);
         } else {

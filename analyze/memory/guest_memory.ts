@@ -9,7 +9,6 @@ import { FormatError } from "../../format/error.ts";
 import type { StreamVisitor } from "../../format/payload.ts";
 import type { RamBlock } from "../../format/ram.ts";
 import type { RamRun } from "../../format/ram_scanner.ts";
-import { ByteReader } from "../../format/reader.ts";
 import type { ByteSource } from "../../format/source.ts";
 import { decodeXbzrle } from "../../format/xbzrle.ts";
 import { ContentReader } from "./content_reader.ts";
@@ -105,8 +104,10 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
     if (run.block === undefined) return;
     const first = run.address / pageBytes;
     const table = this.#table(run.block, pageBytes);
-    if (run.kind === "zero") table.set(first, run.count, PAGE_KIND.ZERO, run.fill);
-    else if (run.kind === "page") {
+    if (run.kind === "zero") {
+      const kind = run.fill === 0 ? PAGE_KIND.ZERO : PAGE_KIND.FILLED;
+      table.set(first, run.count, kind, run.fill);
+    } else if (run.kind === "page") {
       table.set(first, run.count, PAGE_KIND.NORMAL, run.dataOffset, run.strideBytes);
     } else if (run.kind === "compressed") {
       table.set(first, 1, PAGE_KIND.COMPRESSED, run.dataOffset);
@@ -141,10 +142,10 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
     return this.#tables.get(block)?.kindAt(page) ?? PAGE_KIND.ABSENT;
   }
 
-  /** The byte that fills a page of kind ZERO. */
+  /** The byte that fills a page of kind FILLED; 0 for others. */
   fillAt(block: RamBlock, page: number): number {
     const table = this.#tables.get(block);
-    return table === undefined ? 0 : fillOf(table, page);
+    return table?.kindAt(page) === PAGE_KIND.FILLED ? table.locationAt(page) : 0;
   }
 
   /** Runs of pages of one kind that cover the block without gap, in order. */
@@ -202,6 +203,7 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
     const part = into.subarray(0, count * pageBytes);
     switch (kind) {
       case PAGE_KIND.ABSENT:
+      case PAGE_KIND.ZERO:
         part.fill(0);
         break;
       case PAGE_KIND.NORMAL:
@@ -221,10 +223,11 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
     const location = table.locationAt(page);
     switch (table.kindAt(page)) {
       case PAGE_KIND.ABSENT:
+      case PAGE_KIND.ZERO:
         into.fill(0);
         return;
-      case PAGE_KIND.ZERO:
-        into.fill(fillOf(table, page));
+      case PAGE_KIND.FILLED:
+        into.fill(location);
         return;
       case PAGE_KIND.NORMAL:
       case PAGE_KIND.SLACK:
@@ -272,9 +275,4 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
   [Symbol.dispose](): void {
     this.#changed?.[Symbol.dispose]();
   }
-}
-
-/** The location of a ZERO page is its fill byte; pages that a mapped-ram bitmap leaves out are zero. */
-function fillOf(table: BlockPages, page: number): number {
-  return table.isMapped ? 0 : table.locationAt(page);
 }

@@ -20,7 +20,7 @@ import type { PageRun } from "./memory_view.ts";
 export const PAGE_KIND = {
   /** Never sent, or dropped again. */
   ABSENT: 0,
-  /** Filled with one byte, which is 0 since QEMU 2. */
+  /** Filled with zeros. */
   ZERO: 1,
   /** Sent whole. */
   NORMAL: 2,
@@ -30,6 +30,8 @@ export const PAGE_KIND = {
   COMPRESSED: 4,
   /** Not part of the memory, but something may stand at its place in a mapped-ram file. Only where slack is asked for. */
   SLACK: 5,
+  /** Filled with one byte that isn't 0, as only QEMU before 2.0 sent pages. */
+  FILLED: 6,
 } as const;
 
 /** A value of {@link PAGE_KIND}. */
@@ -83,7 +85,7 @@ export class BlockPages {
     this.#clearKind = withSlack ? PAGE_KIND.SLACK : PAGE_KIND.ZERO;
     this.pages = block.usedLengthBytes / pageBytes;
     this.#withLocations = withLocations;
-    this.#counts = [this.pages, 0, 0, 0, 0];
+    this.#counts = [this.pages, 0, 0, 0, 0, 0, 0];
   }
 
   /** Takes a mapped-ram bitmap: pages whose bit is set are normal, the others are zero. */
@@ -212,11 +214,6 @@ export class BlockPages {
     return chunk?.locations?.[page % CHUNK_PAGES] ?? 0;
   }
 
-  /** Whether a mapped-ram bitmap says which pages there are. */
-  get isMapped(): boolean {
-    return this.#bitmap !== undefined;
-  }
-
   /** Whether the content is not in the stream at all (x-ignore-shared). */
   get isElsewhere(): boolean {
     return this.block.mapped !== undefined && isElsewhere(this.block.mapped);
@@ -224,7 +221,14 @@ export class BlockPages {
 
   /** Number of pages by kind. */
   get counts(): PageCounts {
-    const [absent = 0, zero = 0, normal = 0, delta = 0, compressed = 0] = this.#counts;
-    return { total: this.pages, normal, zero, delta, compressed, absent };
+    const count = (kind: PageKind): number => this.#counts[kind]!;
+    return {
+      total: this.pages,
+      normal: count(PAGE_KIND.NORMAL),
+      zero: count(PAGE_KIND.ZERO) + count(PAGE_KIND.FILLED),
+      delta: count(PAGE_KIND.DELTA),
+      compressed: count(PAGE_KIND.COMPRESSED),
+      absent: count(PAGE_KIND.ABSENT),
+    };
   }
 }

@@ -20,7 +20,7 @@ export interface PhysicalRange {
 
 /** The guest-physical ranges that RAM blocks stand behind. */
 export class PhysicalMap {
-  /** The ranges by ascending guest-physical address; they do not overlap. */
+  /** The ranges by ascending guest-physical address; they do not overlap, and are as long as they can be. */
   readonly ranges: readonly PhysicalRange[];
 
   /**
@@ -29,15 +29,21 @@ export class PhysicalMap {
    * @throws {RangeError} if two of them overlap, or one is empty or leaves its block
    */
   constructor(ranges: readonly PhysicalRange[]) {
-    this.ranges = ranges.toSorted((a, b) => a.guestAddress - b.guestAddress);
+    const merged: PhysicalRange[] = [];
     let end = 0;
-    for (const { guestAddress, lengthBytes, block, blockAddress } of this.ranges) {
+    for (const range of ranges.toSorted((a, b) => a.guestAddress - b.guestAddress)) {
+      const { guestAddress, lengthBytes, block, blockAddress } = range;
       const inside = lengthBytes > 0 && blockAddress >= 0 &&
         blockAddress + lengthBytes <= block.usedLengthBytes;
       if (!inside) throw new RangeError(`a range leaves its block ${block.name}`);
       if (guestAddress < end) throw new RangeError("two ranges of the physical map overlap");
       end = guestAddress + lengthBytes;
+      const last = merged.at(-1);
+      if (last !== undefined && continues(last, range)) {
+        merged[merged.length - 1] = { ...last, lengthBytes: last.lengthBytes + lengthBytes };
+      } else merged.push(range);
     }
+    this.ranges = merged;
   }
 
   /** Address behind the last range. */
@@ -61,4 +67,10 @@ export class PhysicalMap {
     );
     return range === undefined ? undefined : range.guestAddress + address - range.blockAddress;
   }
+}
+
+/** Whether a range is the rest of the one before it. */
+function continues(last: PhysicalRange, next: PhysicalRange): boolean {
+  return last.block === next.block && last.guestAddress + last.lengthBytes === next.guestAddress &&
+    last.blockAddress + last.lengthBytes === next.blockAddress;
 }

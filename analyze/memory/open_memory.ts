@@ -1,0 +1,67 @@
+/**
+ * Reads a stream for its memory: everything that searching, reading and writing it out start from.
+ *
+ * @module
+ */
+
+import { loadInflate } from "../../container/inflate.ts";
+import type { OpenInput } from "../../container/open.ts";
+import type { StreamItem } from "../../format/items.ts";
+import type { Vmdescription } from "../../format/vmdescription.ts";
+import { readState, type StreamState } from "../state.ts";
+import type { Guest } from "./guest.ts";
+import { GuestMemory, type GuestMemoryOptions } from "./guest_memory.ts";
+
+/** How a guest's memory is read. */
+export interface ReadMemoryOptions extends GuestMemoryOptions {
+  /** A description of the devices from elsewhere, for a stream that carries none. */
+  readonly vmdescription?: Vmdescription | undefined;
+  /** Whether an error in the stream ends the reading quietly. */
+  readonly keepGoing?: boolean;
+}
+
+/** A guest's memory, and the guest. */
+export interface MemoryOfGuest extends Disposable {
+  /** The memory. */
+  readonly memory: GuestMemory;
+  /** What the stream says about the guest. */
+  readonly state: StreamState;
+  /** What the physical map can be found from. */
+  readonly guest: Guest;
+}
+
+/**
+ * Reads a whole stream and gives the guest's memory. The input has to be able to give any byte again: a file, or a pipe that was opened
+ * with `keepAll`.
+ *
+ * @throws {FormatError} unless `keepGoing` is set
+ */
+export async function readGuestMemory(
+  input: OpenInput,
+  options: ReadMemoryOptions = {},
+): Promise<MemoryOfGuest> {
+  const { vmdescription, keepGoing = false } = options;
+  const memory = new GuestMemory(input.source, await loadInflate(), options);
+  let machine: string | undefined;
+  const onItem = (item: StreamItem) => {
+    if (item.kind === "configuration") machine = item.configuration.machine;
+  };
+  try {
+    const state = readState(input.source, {
+      offset: input.streamOffset,
+      visitor: memory,
+      keepGoing,
+      onItem,
+      ...(vmdescription === undefined ? {} : { vmdescription }),
+    });
+    return {
+      memory,
+      state,
+      guest: { machine, blocks: state.blocks ?? [], state },
+      [Symbol.dispose]: () => memory[Symbol.dispose](),
+    };
+  } catch (error) {
+    memory[Symbol.dispose]();
+    throw error;
+  }
+}
