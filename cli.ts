@@ -23,6 +23,10 @@ const SUBCOMMANDS: Record<string, () => Promise<{ readonly makeCommand: MakeComm
   info: () => import("./cli/info_command.ts"),
   analyze: () => import("./cli/analyze_command.ts"),
   layout: () => import("./cli/layout_command.ts"),
+  extract: () => import("./cli/extract_command.ts"),
+  search: () => import("./cli/search_command.ts"),
+  read: () => import("./cli/read_command.ts"),
+  registers: () => import("./cli/registers_command.ts"),
   completions: () => import("./cli/completions_command.ts"),
 };
 

@@ -59,6 +59,22 @@ export interface ReadStateOptions extends StreamReaderOptions {
  * @throws {FormatError} unless `keepGoing` is set
  */
 export function readState(source: ByteSource, options: ReadStateOptions = {}): StreamState {
+  const steps = readStateSteps(source, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/**
+ * The same in steps, an item each, for a caller that has to look at something else now and then.
+ *
+ * @throws {FormatError} unless `keepGoing` is set
+ */
+export function* readStateSteps(
+  source: ByteSource,
+  options: ReadStateOptions = {},
+): Generator<StreamItem, StreamState, undefined> {
   const reader = new StreamReader(source, options);
   const entries: StateEntry[] = [];
   const guessed: SectionItem[] = [];
@@ -68,6 +84,7 @@ export function readState(source: ByteSource, options: ReadStateOptions = {}): S
   try {
     for (const item of reader.items()) {
       options.onItem?.(item);
+      yield item;
       if (item.kind === "trailing" && item.depth === 0) trailingBytes = item.lengthBytes;
       if (item.kind === "vmdescription") vmdescription = { offset: item.offset, text: item.text };
       if (item.kind !== "section") continue;

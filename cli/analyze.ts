@@ -169,13 +169,13 @@ async function extract(job: Job): Promise<number> {
   const description = folder.create("desc.json");
   const stateFile = folder.create("state.json");
   const names: string[] = [];
-  const fileOf = (block: RamBlock) => {
+  const memoryOf = (block: RamBlock) => {
     names.push(block.name);
     const file = folder.create(block.name);
     file.setSize(block.usedLengthBytes);
     return file;
   };
-  const state = read(job, new RamExtractor(fileOf, await loadInflate()));
+  const state = read(job, new RamExtractor({ memoryOf }, await loadInflate()));
   if (state.vmdescription === undefined) folder.discard(description);
   else {
     writeText(description, compatDescription(state.vmdescription).trimEnd());

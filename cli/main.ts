@@ -6,6 +6,7 @@
 
 import { isFormatError } from "../format/error.ts";
 import { escapeText } from "../format/text.ts";
+import { Interrupted } from "./long_work.ts";
 import { Output, OutputClosed } from "./output.ts";
 
 /** Exit codes. */
@@ -75,5 +76,5 @@ function report(program: string, debug: boolean, error: unknown, streams: Stream
   }
   streams.err.line(`${program}: ${describeError(error)}`);
   if (debug && error instanceof Error) streams.err.line(error.stack ?? "");
-  return EXIT.FAILED;
+  return error instanceof Interrupted ? error.exitCode : EXIT.FAILED;
 }

@@ -9,13 +9,6 @@ import { parseGivenMap } from "../analyze/memory/given_map.ts";
 import type { Guest } from "../analyze/memory/guest.ts";
 import { UsageError } from "./main.ts";
 
-/** Description of `--map`. */
-export const MAP_HELP = "JSON file that says where the RAM blocks stand (see docs/forensics.md)";
-
-/** Description of `--below-4g`. */
-export const BELOW_4G_HELP =
-  "a PC's memory below 4 GiB, where it can't be told (also 3G, 0xc0000000)";
-
 /** The options. */
 export interface PhysicalOptions {
   /** File with a map. */

@@ -140,12 +140,12 @@ for (const name of caseNames()) {
     const out = await Deno.makeTempDir();
     try {
       using folder = new OutputFolder(out);
-      const fileOf = (block: RamBlock) => {
+      const memoryOf = (block: RamBlock) => {
         const file = folder.create(block.name);
         file.setSize(block.usedLengthBytes);
         return file;
       };
-      readState(source, { offset, visitor: new RamExtractor(fileOf, inflate) });
+      readState(source, { offset, visitor: new RamExtractor({ memoryOf }, inflate) });
       folder.commit();
       for (const { name, sha256: expected, zeroPages, usedLengthBytes } of sent) {
         const block = blocks.get(name)!;

@@ -47,14 +47,25 @@ const CHUNK_BYTES = 1 << 20;
 /** Bytes written between two steps. */
 const STEP_BYTES = 16 << 20;
 
+/** A file whose heads are written. */
+export interface BegunImage {
+  /** Copies the memory; yields the number of bytes of memory passed so far, now and then. */
+  readonly copy: Generator<number, void, undefined>;
+  /** Size of the file. */
+  readonly fileBytes: number;
+  /** What deserves attention. */
+  readonly notes: readonly string[];
+}
+
 /** Lays the file out, writes its heads, and gives what is left to do and what deserves attention. */
 export function beginPhysical(
   image: PhysicalImage,
   format: PhysicalFormat,
   file: SizedFile,
-): { readonly copy: Generator<number, void, undefined>; readonly notes: readonly string[] } {
-  const { placed, notes } = LAYOUTS[format](image, file);
-  return { copy: copyRanges(image.memory, placed, file), notes };
+): BegunImage {
+  const { placed, fileBytes, notes } = LAYOUTS[format](image, file);
+  file.setSize(fileBytes);
+  return { copy: copyRanges(image.memory, placed, file), fileBytes, notes };
 }
 
 /** Bytes of the ranges of a map. */
@@ -65,19 +76,23 @@ export function mappedBytes(map: PhysicalMap): number {
 type Layout = (
   image: PhysicalImage,
   file: SizedFile,
-) => { readonly placed: readonly Placed[]; readonly notes: readonly string[] };
+) => {
+  readonly placed: readonly Placed[];
+  readonly fileBytes: number;
+  readonly notes: readonly string[];
+};
 
 const LAYOUTS: Readonly<Record<PhysicalFormat, Layout>> = {
   "elf": ({ map, cpus }, file) => {
     const { missing, ...core } = cpuNotes(cpus);
     const head = encodeElfCoreHead({ ...core, ranges: map.ranges });
-    file.setSize(head.fileBytes);
     file.writeAt(0, head.bytes);
     const placed = map.ranges.map((range, index) => ({
       range,
       fileOffset: head.ranges[index]!.fileOffset,
     }));
-    return { placed, notes: missing === undefined ? [] : [`no registers: ${missing}`] };
+    const notes = missing === undefined ? [] : [`no registers: ${missing}`];
+    return { placed, fileBytes: head.fileBytes, notes };
   },
   "lime": ({ map }, file) => {
     let end = 0;
@@ -86,19 +101,16 @@ const LAYOUTS: Readonly<Record<PhysicalFormat, Layout>> = {
       end = fileOffset + range.lengthBytes;
       return { range, fileOffset };
     });
-    file.setSize(end);
     for (const { range, fileOffset } of placed) {
       file.writeAt(fileOffset - LIME_HEADER_BYTES, encodeLimeHeader(range));
     }
-    return { placed, notes: [] };
+    return { placed, fileBytes: end, notes: [] };
   },
-  "raw-physical": ({ map }, file) => {
-    file.setSize(map.endAddress);
-    return {
-      placed: map.ranges.map((range) => ({ range, fileOffset: range.guestAddress })),
-      notes: [],
-    };
-  },
+  "raw-physical": ({ map }) => ({
+    placed: map.ranges.map((range) => ({ range, fileOffset: range.guestAddress })),
+    fileBytes: map.endAddress,
+    notes: [],
+  }),
 };
 
 /** Copies the ranges, what is zero left out; yields the number of bytes of memory passed so far, now and then. */

@@ -1,0 +1,188 @@
+/**
+ * `migstream extract`: the guest's memory, as files.
+ *
+ * @module
+ */
+
+import { type BlockExtraction, extractBlocks } from "../analyze/extract/blocks.ts";
+import { hashSteps, loadSha256, type NewHash } from "../analyze/extract/hash.ts";
+import { beginPhysical, mappedBytes, type PhysicalFormat } from "../analyze/extract/physical.ts";
+import { loadVmdescription } from "../analyze/load_vmdescription.ts";
+import { readGuestMemory } from "../analyze/memory/open_memory.ts";
+import { readCpuStates } from "../analyze/registers/mod.ts";
+import { loadInflate } from "../container/inflate.ts";
+import { type OpenInput, openInput } from "../container/open.ts";
+import { OutputFile, type OutputFileOptions } from "../container/output_file.ts";
+import { OutputFolder } from "../container/output_folder.ts";
+import type { FormatError } from "../format/error.ts";
+import type { EXTRACT_FORMATS } from "./extract_formats.ts";
+import { runSteps } from "./long_work.ts";
+import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
+import { physicalMapOf } from "./physical_options.ts";
+import { startProgress } from "./progress.ts";
+import { sizeText } from "./size_text.ts";
+import { table } from "./table.ts";
+
+/** Options of `extract`. */
+export interface ExtractCommandOptions {
+  /** The folder, or the file. */
+  readonly out: string;
+  /** What is written. */
+  readonly format: typeof EXTRACT_FORMATS[number];
+  /** The only RAM blocks that are wanted. */
+  readonly block?: readonly string[] | undefined;
+  /** Whether the files are hashed. */
+  readonly sha256?: boolean | undefined;
+  /** Whether slack is written. */
+  readonly slack?: boolean | undefined;
+  /** File with a physical map. */
+  readonly map?: string | undefined;
+  /** Bytes of a PC's memory below 4 GiB. */
+  readonly below4g?: number | undefined;
+  /** Whether files that are there are replaced. */
+  readonly force?: boolean | undefined;
+  /** Whether files are on the disk before they get their names. */
+  readonly sync: boolean;
+  /** Whether there may be a progress bar. */
+  readonly progress: boolean;
+  /** Whether nothing but errors is printed. */
+  readonly quiet?: boolean | undefined;
+  /** Absolute offset of the stream in the input. */
+  readonly offset: number;
+  /** Name or id of a snapshot in a qcow2 image. */
+  readonly snapshot?: string | undefined;
+  /** File that a vmdescription is taken from. */
+  readonly vmdesc?: string | undefined;
+  /** Whether what came before a damaged place is written. */
+  readonly keepGoing?: boolean | undefined;
+}
+
+interface Job {
+  readonly input: OpenInput;
+  readonly options: ExtractCommandOptions;
+  readonly output: OutputFileOptions;
+  readonly newHash: NewHash | undefined;
+  readonly streams: Streams;
+}
+
+/** Writes the memory of a guest to files. */
+export async function runExtract(
+  path: string,
+  options: ExtractCommandOptions,
+  streams: Streams,
+): Promise<number> {
+  const { format, offset, snapshot } = options;
+  checkUsage(options);
+  // Physical memory is written in another order than it comes.
+  const keepAll = format !== "blocks";
+  const choice = snapshot === undefined ? {} : { snapshot };
+  using input = await openInput(path, { offset, keepAll, ...choice });
+  const output = { force: options.force ?? false, sync: options.sync, inputs: [path] };
+  const newHash = options.sha256 === true ? await loadSha256() : undefined;
+  const job = { input, options, output, newHash, streams };
+  return format === "blocks" ? await runBlocks(job) : await runPhysical(job, format);
+}
+
+function checkUsage({ format, block, slack, map, below4g }: ExtractCommandOptions): void {
+  if (format === "blocks") {
+    if (map === undefined && below4g === undefined) return;
+    throw new UsageError("--map and --below-4g go with the formats of physical memory");
+  }
+  if (block !== undefined) throw new UsageError("--block goes with --format blocks only");
+  if (slack === true) throw new UsageError("--slack goes with --format blocks only");
+}
+
+async function runBlocks(job: Job): Promise<number> {
+  const { input, options, output, newHash, streams } = job;
+  using folder = new OutputFolder(options.out, output);
+  using progress = await startProgress(options.progress && options.quiet !== true);
+  const vmdescription = givenDescription(options);
+  const steps = extractBlocks(input.source, folder, await loadInflate(), {
+    wanted: options.block,
+    slack: options.slack ?? false,
+    newHash,
+    reading: {
+      offset: input.streamOffset,
+      keepGoing: options.keepGoing ?? false,
+      ...(vmdescription === undefined ? {} : { vmdescription }),
+    },
+  });
+  const extraction = await runSteps(
+    steps,
+    ({ doneBytes, totalBytes, phase }) => progress.update(doneBytes, totalBytes, phase),
+  );
+  const { blocks, isMultifdMain, state } = extraction;
+  if (isMultifdMain && options.keepGoing !== true) {
+    throw new Error(
+      "The memory is not whole: this is the main channel of a multifd migration, and pages are in " +
+        "the other channels (--keep-going writes what is here)",
+    );
+  }
+  if (blocks.length === 0 && state.error === undefined) {
+    throw new Error("The stream carries no memory");
+  }
+  folder.commit();
+  progress[Symbol.dispose]();
+  printBlocks(extraction, job);
+  return conclude(job, state.error);
+}
+
+function givenDescription({ vmdesc }: ExtractCommandOptions) {
+  return vmdesc === undefined ? undefined : loadVmdescription(vmdesc);
+}
+
+function printBlocks({ blocks }: BlockExtraction, { options, streams }: Job): void {
+  if (options.quiet === true) return;
+  const rows = blocks.map(({ name, file, bytes, sha256 }) => [
+    escapeLine(name),
+    sizeText(bytes),
+    file === null ? "in a shared file, not in the stream" : escapeLine(`${options.out}/${file}`),
+    ...(sha256 === undefined ? [] : [sha256]),
+  ]);
+  for (const line of table(rows, "lrll")) streams.out.line(line);
+  for (const { name, absentPages, slack } of blocks) {
+    if (absentPages > 0) {
+      note(streams, `${name}: ${absentPages} page(s) are not in the stream: zeros in the file`);
+    }
+    if (slack !== undefined) note(streams, `${name}: ${slack.pages} page(s) of slack`);
+  }
+}
+
+function note(streams: Streams, text: string): void {
+  streams.err.line(`note: ${escapeLine(text)}`);
+}
+
+/** Tells what deserves attention, and gives the exit code. */
+function conclude({ input, options, streams }: Job, error: FormatError | undefined): number {
+  if (options.quiet !== true) { for (const text of input.notes) note(streams, text); }
+  if (error === undefined) return EXIT.DONE;
+  streams.err.line(`error: ${describeError(error)}`);
+  return EXIT.FAILED;
+}
+
+async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
+  const { input, options, output, newHash, streams } = job;
+  const { keepGoing = false, map: mapFile, below4g, quiet } = options;
+  const vmdescription = givenDescription(options);
+  using guest = await readGuestMemory(input, { vmdescription, keepGoing });
+  const { map, notes } = physicalMapOf(guest.guest, { map: mapFile, below4g });
+  using file = new OutputFile(options.out, output);
+  using progress = await startProgress(options.progress && quiet !== true);
+  const image = { memory: guest.memory, map, cpus: readCpuStates(guest.state) };
+  const begun = beginPhysical(image, format, file);
+  const totalBytes = mappedBytes(map);
+  await runSteps(begun.copy, (doneBytes) => progress.update(doneBytes, totalBytes, "memory"));
+  const sha256 = newHash === undefined ? undefined : await runSteps(
+    hashSteps(file, begun.fileBytes, newHash),
+    ({ doneBytes }) => progress.update(doneBytes, begun.fileBytes, "sha256"),
+  );
+  file.commit();
+  progress[Symbol.dispose]();
+  if (quiet !== true) {
+    const size = `${sizeText(totalBytes)} of memory in ${map.ranges.length} range(s)`;
+    const hash = sha256 === undefined ? "" : `  ${sha256}`;
+    streams.out.line(`${escapeLine(options.out)}  ${size}${hash}`);
+    for (const text of [...notes, ...begun.notes]) note(streams, text);
+  }
+  return conclude(job, guest.state.error);
+}

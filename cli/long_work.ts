@@ -1,0 +1,56 @@
+/**
+ * Work in steps that a signal can end: temporary files are then removed before the process ends.
+ *
+ * @module
+ */
+
+/** Milliseconds of work before signals are looked for. */
+const SLICE_MS = 50;
+
+/** What ends work early, and the exit code that shells know it by. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** The work was interrupted by a signal. */
+export class Interrupted extends Error {
+  /** Exit code. */
+  readonly exitCode: number;
+
+  /** Makes the error. */
+  constructor(signal: keyof typeof SIGNALS) {
+    super(`interrupted (${signal}): nothing was written`);
+    this.name = "Interrupted";
+    this.exitCode = SIGNALS[signal];
+  }
+}
+
+/**
+ * Takes all steps and returns their result; `onStep` is called with each.
+ *
+ * @throws {Interrupted} after SIGINT or SIGTERM
+ */
+export async function runSteps<Step, Result>(
+  steps: Generator<Step, Result, undefined>,
+  onStep: (step: Step) => void = () => {},
+): Promise<Result> {
+  let received: keyof typeof SIGNALS | undefined;
+  const listeners = (Object.keys(SIGNALS) as (keyof typeof SIGNALS)[])
+    // Windows knows only the first one.
+    .filter((signal) => signal === "SIGINT" || Deno.build.os !== "windows")
+    .map((signal) => [signal, () => received = signal] as const);
+  for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
+  try {
+    let sliceEnd = performance.now() + SLICE_MS;
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+      onStep(value);
+      if (performance.now() < sliceEnd) continue;
+      // Signals are delivered between tasks only.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (received !== undefined) throw new Interrupted(received);
+      sliceEnd = performance.now() + SLICE_MS;
+    }
+  } finally {
+    for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
+  }
+}
