@@ -41,6 +41,13 @@ const RESERVED_LOW = 0x1fe;
 const ZEROS = -1;
 const COMPRESSED = -2;
 
+/** An L2 table. */
+interface Table {
+  readonly view: DataView;
+  /** Offset in the image. */
+  readonly host: number;
+}
+
 /** A {@link ByteSource} over the vm state of one snapshot. Errors have the offset in the image's file. */
 export class SnapshotStateSource implements ByteSource {
   /** Bytes of the state. */
@@ -61,7 +68,7 @@ export class SnapshotStateSource implements ByteSource {
   /** Entry of the L1 table that the state begins with. */
   readonly #firstL1: number;
   /** The tables read last, the latest at the end. */
-  readonly #tables = new Map<number, DataView>();
+  readonly #tables = new Map<number, Table | undefined>();
   /** Entries of the L1 table whose tables were checked. */
   readonly #checked = new Set<number>();
   readonly #marks = new ClusterMarks();
@@ -185,7 +192,7 @@ export class SnapshotStateSource implements ByteSource {
 
   /** Offset in the image of a byte of the state, {@link ZEROS} or {@link COMPRESSED}. */
   #place(offset: number): number {
-    const table = this.#table(Math.floor(offset / this.#coverage));
+    const table = this.#table(Math.floor(offset / this.#coverage))?.view;
     if (table === undefined) return ZEROS;
     const { clusterBytes, hasExtendedL2 } = this.#header;
     const at = this.#entryBytes * Math.floor(offset % this.#coverage / clusterBytes);
@@ -202,9 +209,9 @@ export class SnapshotStateSource implements ByteSource {
   }
 
   /** The L2 table of a number counted from the state's beginning; `undefined` where there is none. */
-  #table(number: number): DataView | undefined {
+  #table(number: number): Table | undefined {
     const cached = this.#tables.get(number);
-    if (cached !== undefined) return cached.byteLength === 0 ? undefined : cached;
+    if (cached !== undefined || this.#tables.has(number)) return cached;
     const table = this.#readTable(number);
     if (this.#tables.size >= CACHED_TABLES) {
       for (const oldest of this.#tables.keys()) {
@@ -213,10 +220,10 @@ export class SnapshotStateSource implements ByteSource {
       }
     }
     this.#tables.set(number, table);
-    return table.byteLength === 0 ? undefined : table;
+    return table;
   }
 
-  #readTable(number: number): DataView {
+  #readTable(number: number): Table | undefined {
     const { clusterBytes } = this.#header;
     const l1Entry = this.#snapshot.l1Offset + 8 * (this.#firstL1 + number);
     const entry = new DataView(new ArrayBuffer(8));
@@ -227,19 +234,19 @@ export class SnapshotStateSource implements ByteSource {
     if ((high & L1_RESERVED_HIGH) !== 0 || (low & (RESERVED_LOW | 1)) !== 0) {
       throw this.#bad("reserved bits in an L1 entry", offset, "0", `${hex(high)} ${hex(low)}`);
     }
-    if (host === 0) return new DataView(new ArrayBuffer(0));
+    if (host === 0) return undefined;
     if (host % clusterBytes !== 0) {
       throw this.#bad("misplaced L2 table", offset, `a multiple of ${clusterBytes}`, hex(host));
     }
     this.#checkInside(host, clusterBytes, offset, "an L2 table");
-    const table = new DataView(new ArrayBuffer(clusterBytes));
-    this.#readFully(host, new Uint8Array(table.buffer));
+    const view = new DataView(new ArrayBuffer(clusterBytes));
+    this.#readFully(host, new Uint8Array(view.buffer));
     if (!this.#checked.has(number)) {
       this.#claim(host, offset);
-      this.#checkTable(table, host, number);
+      this.#checkTable(view, host, number);
       this.#checked.add(number);
     }
-    return table;
+    return { view, host };
   }
 
   /** Checks the entries of a table that belong to the state. */
@@ -295,12 +302,13 @@ export class SnapshotStateSource implements ByteSource {
     const { clusterBytes, compression } = this.#header;
     const number = Math.floor(cluster / this.#tableEntries);
     const table = this.#table(number)!;
-    const entry = table.getBigUint64(this.#entryBytes * (cluster % this.#tableEntries));
+    const at = this.#entryBytes * (cluster % this.#tableEntries);
+    const entry = table.view.getBigUint64(at);
     const offsetBits = BigInt(62 - (Math.log2(clusterBytes) - 8));
     const host = Number(BigInt.asUintN(Number(offsetBits), entry));
     const sectors = Number(BigInt.asUintN(62, entry) >> offsetBits) + 1;
+    this.#checkInside(host, 1, this.#base + table.host + at, "a compressed cluster");
     const offset = this.#base + host;
-    this.#checkInside(host, 1, offset, "a compressed cluster");
     const available = (this.#image.sizeBytes ?? Infinity) - offset;
     const bytes = new Uint8Array(Math.min(sectors * SECTOR_BYTES - host % SECTOR_BYTES, available));
     this.#readFully(host, bytes);
