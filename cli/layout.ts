@@ -38,7 +38,7 @@ export async function runLayout(
 ): Promise<number> {
   const { json, at, offset, snapshot, keepGoing } = options;
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
-  using input = await openInput(path, { offset, snapshot });
+  using input = await openInput(path, { offset, snapshot, seekable: at !== undefined });
   const reading = {
     offset: input.streamOffset,
     ...(given === undefined ? {} : { vmdescription: given }),

@@ -46,6 +46,8 @@ export interface OpenOptions {
   readonly offset?: number;
   /** Whether any byte of a pipe may be read again. Default: only what decoding needs. */
   readonly keepAll?: boolean;
+  /** Whether any byte may be read at any time: a pipe, or compressed data, is read to its end first. */
+  readonly seekable?: boolean;
   /** Name or id of the snapshot in a qcow2 image; needed where several have a vm state. */
   readonly snapshot?: string | undefined;
 }
@@ -126,6 +128,8 @@ class WrappedInput implements OpenInput {
   /** Takes off one wrapper after the other until a stream is there. */
   async unwrap(options: OpenOptions): Promise<void> {
     for (;;) {
+      // Whatever stands before a stream may be read too: the search for its description goes backwards.
+      if (options.seekable === true) await this.#makeSeekable(0);
       const head = peekAt(this.source, this.streamOffset, HEAD_BYTES);
       const content = recogniseContent(head);
       this.#compareFormat(content);
@@ -147,6 +151,12 @@ class WrappedInput implements OpenInput {
       throw this.#bad("No snapshots here", "a qcow2 image, as a snapshot was asked for");
     }
     if (options.keepAll === true && this.source instanceof PipeSource) this.source.keepAll();
+  }
+
+  async #makeSeekable(from: number): Promise<void> {
+    if (!(this.source instanceof PipeSource)) return;
+    const { KeptPipe } = await import("./kept_pipe.ts");
+    this.source = new KeptPipe(this.source, from);
   }
 
   #bad(problem: string, expected: string, found: string = this.container): FormatError {
@@ -185,7 +195,8 @@ class WrappedInput implements OpenInput {
 
   async #takeSnapshot(asked: string | undefined): Promise<void> {
     const { chooseSnapshot, openSnapshot, readQcow2 } = await import("./qcow2/open.ts");
-    if (this.source instanceof PipeSource) drain(this.source, this.streamOffset);
+    // The tables of an image may be anywhere.
+    await this.#makeSeekable(this.streamOffset);
     const image = readQcow2(this.source, this.streamOffset);
     this.wrappers.push(image.wrapper);
     this.ownNotes.push(...image.header.notes);
@@ -208,16 +219,5 @@ class WrappedInput implements OpenInput {
     this.wrappers.push({ kind: "compression", compression, offset });
     this.source = pipe;
     this.streamOffset = 0;
-  }
-}
-
-/** Reads a pipe to its end and keeps all of it: the tables of an image may be anywhere. */
-function drain(pipe: PipeSource, from: number): void {
-  pipe.keepAll();
-  const buffer = new Uint8Array(256 * 1024);
-  for (let offset = from;;) {
-    const got = pipe.readAt(offset, buffer);
-    if (got === 0) return;
-    offset += got;
   }
 }

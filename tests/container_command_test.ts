@@ -126,6 +126,14 @@ Deno.test("containers: notes of wrappers stand on standard error of analyze", as
   assertEquals(rest, []);
 });
 
+Deno.test("containers: one offset of what was compressed is explained", async () => {
+  const plain = await run(["cli.ts", "layout", "--at", "0x10", "-"], WRAPPED_STREAM);
+  assertMatch(plain.out, /configuration > machine name/);
+  for (const bytes of [compressedStream("gzip"), ZSTD_IMAGE]) {
+    assertEquals(await run(["cli.ts", "layout", "--at", "0x10", "-"], bytes), plain);
+  }
+});
+
 Deno.test("containers: a folder is enough for the command", async () => {
   const folder = Deno.makeTempDirSync();
   try {

@@ -63,6 +63,7 @@ for (const [container, bytes] of WRAPPED) {
     const ways: readonly [Uint8Array, OpenOptions][] = [
       [bytes, {}],
       [bytes, { keepAll: true }],
+      [bytes, { seekable: true }],
       [moved, { offset: 4321 }],
     ];
     for (const [file, options] of ways) {
@@ -70,7 +71,8 @@ for (const [container, bytes] of WRAPPED) {
         using input = await openInput(path, options);
         assertEquals([input.container, input.notes], [container, []]);
         assertEquals(stateText(input), EXPECTED);
-        if (options.keepAll) assertEquals(stateText(input), EXPECTED);
+        if (options.seekable) assert(input.source.seekable);
+        if (options.keepAll || options.seekable) assertEquals(stateText(input), EXPECTED);
       });
     }
   });
