@@ -2,7 +2,8 @@
  * What all decompressors have in common: how they are read, how they fail, and what may follow the compressed data.
  *
  * A compressed file is one or more members (gzip's word; frames, streams or files elsewhere), one behind the other, and perhaps zeros
- * that fill a block or a tape. What follows the last member and begins like none is reported, not refused, as most of the programs do.
+ * that fill a block or a tape. What follows the last member and begins like none is reported, not refused, as gzip, bzip2 and lzop do. xz
+ * refuses it, and so does the decoder that we have for it.
  *
  * @module
  */

@@ -23,6 +23,7 @@ interface Handle {
     intoBytes: number,
   ): void;
   reset(): void;
+  close(): void;
 }
 
 /** The part of a `node:zlib` stream that is used. */
@@ -30,7 +31,6 @@ interface Stream {
   readonly _handle?: Handle;
   /** After a write: room left in the output, bytes left of the input. */
   readonly _writeState?: Uint32Array;
-  close(): void;
 }
 
 const NO_FLUSH = 0;
@@ -42,7 +42,6 @@ export class RuntimeStream implements Disposable {
   consumed = 0;
   /** Bytes that the last {@link run} wrote. */
   produced = 0;
-  readonly #stream: Stream;
   readonly #handle: Handle;
   readonly #state: Uint32Array;
   #failure: string | undefined;
@@ -53,7 +52,6 @@ export class RuntimeStream implements Disposable {
     if (typeof stream._handle?.writeSync !== "function" || stream._writeState === undefined) {
       throw new TypeError("This runtime has no synchronous zlib that reads piece by piece");
     }
-    this.#stream = stream;
     this.#handle = stream._handle;
     this.#state = stream._writeState;
     this.#handle.onerror = (reason) => this.#failure = reason;
@@ -85,6 +83,7 @@ export class RuntimeStream implements Disposable {
 
   /** Frees its memory. */
   [Symbol.dispose](): void {
-    this.#stream.close();
+    // The stream's own `close` waits for a turn of the event loop, which does not come while data is read synchronously.
+    this.#handle.close();
   }
 }
