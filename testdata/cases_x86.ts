@@ -12,7 +12,7 @@ import {
   switchToPostcopy,
   writeDuringSnapshot,
 } from "./case.ts";
-import { type X86Program, x86Rom } from "./guest.ts";
+import { x86LongModeRom, type X86Program, x86Rom } from "./guest.ts";
 import { readDirtyBitmaps, sha256 } from "./truth.ts";
 
 /** A small PC; `acpi=off` leaves out the RAM blocks of the ACPI tables. */
@@ -269,6 +269,12 @@ const devices: CaseSpec[] = [
     name: "isapc",
     about: "a PC without PCI; a machine type without a version",
     args: "-machine isapc -m 1M -bios rom.bin",
+  }),
+  x86("halt", {
+    name: "pc-long-mode",
+    about: "two processors, the first in 64-bit mode with different values in all registers",
+    args: `${PC} -smp 2 -cpu max`,
+    files: { "rom.bin": x86LongModeRom() },
   }),
   x86("halt", {
     name: "pc-dirty-bitmaps",

@@ -102,6 +102,79 @@ const CHURN = `
             eb @churn             ; jmp churn
 `;
 
+/** Offsets in the ROM for long mode. */
+const LONG_CODE = 0x100;
+const LONG_GDT = 0x400;
+const LONG_GDT_POINTER = 0x440;
+
+/** Maps the first 2 MiB one to one and goes to long mode. */
+const ENTER_LONG_MODE = `
+            fa                         ; cli
+            31 c0                      ; xor ax, ax
+            8e d8                      ; mov ds, ax
+            66 c7 06 00 10 03 20 00 00 ; mov dword [0x1000], 0x2003
+            66 c7 06 00 20 03 30 00 00 ; mov dword [0x2000], 0x3003
+            66 c7 06 00 30 83 00 00 00 ; mov dword [0x3000], 0x83
+            66 b8 00 10 00 00          ; mov eax, 0x1000
+            0f 22 d8                   ; mov cr3, eax
+            66 b8 20 06 04 00          ; mov eax, 0x40620 (PAE, SSE, XSAVE)
+            0f 22 e0                   ; mov cr4, eax
+            66 b9 80 00 00 c0          ; mov ecx, 0xc0000080
+            0f 32                      ; rdmsr
+            66 0d 01 01 00 00          ; or eax, 0x101
+            0f 30                      ; wrmsr
+            2e 66 0f 01 16 40 04       ; lgdt cs:[0x440]
+            66 b8 11 00 00 80          ; mov eax, 0x80000011
+            0f 22 c0                   ; mov cr0, eax
+            66 ea 00 01 0f 00 08 00    ; jmp 0x8:0xf0100
+`;
+
+/** Gives all registers values that tell them apart, and stops. */
+const LONG_MODE = `
+            66 b8 10 00                ; mov ax, 0x10
+            8e d8                      ; mov ds, ax
+            8e d0                      ; mov ss, ax
+            66 b8 18 00                ; mov ax, 0x18
+            0f 00 d8                   ; ltr ax
+            66 b8 28 00                ; mov ax, 0x28
+            0f 00 d0                   ; lldt ax
+            31 c9                      ; xor ecx, ecx
+            31 d2                      ; xor edx, edx
+            b8 07 00 00 00             ; mov eax, 7
+            0f 01 d1                   ; xsetbv
+            b9 01 01 00 c0             ; mov ecx, 0xc0000101
+            b8 78 56 34 12             ; mov eax, 0x12345678
+            ba 00 80 ff ff             ; mov edx, 0xffff8000
+            0f 30                      ; wrmsr (gs.base)
+            db e3                      ; fninit
+            d9 e8                      ; fld1
+            d9 eb                      ; fldpi
+            66 48 0f 6e c0             ; movq xmm0, rax
+            66 4c 0f 6e fa             ; movq xmm15, rdx
+            66 44 0f 6c f8             ; punpcklqdq xmm15, xmm0
+            c4 e3 75 18 c8 01          ; vinsertf128 ymm1, ymm1, xmm0, 1
+            48 b8 11 12 13 14 15 16 17 18 ; mov rax, 0x1817161514131211
+            48 bb 22 23 24 25 26 27 28 29 ; mov rbx, 0x2928272625242322
+            48 b9 33 34 35 36 37 38 39 3a ; mov rcx, 0x3a39383736353433
+            48 ba 44 45 46 47 48 49 4a 4b ; mov rdx, 0x4b4a494847464544
+            48 be 55 56 57 58 59 5a 5b 5c ; mov rsi, 0x5c5b5a5958575655
+            48 bf 66 67 68 69 6a 6b 6c 6d ; mov rdi, 0x6d6c6b6a69686766
+            48 bd 77 78 79 7a 7b 7c 7d 7e ; mov rbp, 0x7e7d7c7b7a797877
+            48 bc 88 89 8a 8b 8c 8d 8e 8f ; mov rsp, 0x8f8e8d8c8b8a8988
+            49 b8 99 9a 9b 9c 9d 9e 9f a0 ; mov r8, 0xa09f9e9d9c9b9a99
+            49 b9 aa ab ac ad ae af b0 b1 ; mov r9, 0xb1b0afaeadacabaa
+            49 ba bb bc bd be bf c0 c1 c2 ; mov r10, 0xc2c1c0bfbebdbcbb
+            49 bb cc cd ce cf d0 d1 d2 d3 ; mov r11, 0xd3d2d1d0cfcecdcc
+            49 bc dd de df e0 e1 e2 e3 e4 ; mov r12, 0xe4e3e2e1e0dfdedd
+            49 bd ee ef f0 f1 f2 f3 f4 f5 ; mov r13, 0xf5f4f3f2f1f0efee
+            49 be ff 00 01 02 03 04 05 06 ; mov r14, 0x06050403020100ff
+            49 bf 11 12 13 14 15 16 17 18 ; mov r15, 0x1817161514131211
+            83 c0 7f                   ; add eax, 0x7f
+            48 b8 11 12 13 14 15 16 17 18 ; mov rax, 0x1817161514131211
+    halt:   f4                         ; hlt
+            eb @halt                   ; jmp halt
+`;
+
 /** What an x86 ROM does after it has filled memory. */
 export type X86Program = "halt" | "churn" | "wait";
 
@@ -110,6 +183,28 @@ export function x86Rom(program: X86Program): Uint8Array {
   const tails = { halt: HALT, churn: CHURN, wait: WAIT + CHURN };
   const rom = new Uint8Array(ROM_BYTES);
   rom.set(assemble(FILL + tails[program]));
+  rom.set([0xea, 0x00, 0x00, 0x00, 0xf0], RESET_VECTOR); // jmp 0xf000:0
+  return rom;
+}
+
+/** A 64 KiB x86 ROM that halts in 64-bit mode; needs a processor with AVX. */
+export function x86LongModeRom(): Uint8Array {
+  const rom = new Uint8Array(ROM_BYTES);
+  const view = new DataView(rom.buffer);
+  rom.set(assemble(ENTER_LONG_MODE));
+  rom.set(assemble(LONG_MODE), LONG_CODE);
+  const descriptors = [
+    0n,
+    0x00af_9a00_0000_ffffn, // 0x08: 64-bit code
+    0x00cf_9200_0000_ffffn, // 0x10: data
+    0x0000_8900_5000_0067n, // 0x18: TSS at 0x5000, two entries
+    0n,
+    0x0000_8200_6000_00ffn, // 0x28: LDT at 0x6000, two entries
+    0n,
+  ];
+  descriptors.forEach((entry, n) => view.setBigUint64(LONG_GDT + 8 * n, entry, true));
+  view.setUint16(LONG_GDT_POINTER, 8 * descriptors.length - 1, true);
+  view.setUint32(LONG_GDT_POINTER + 2, 0xf0000 + LONG_GDT, true);
   rom.set([0xea, 0x00, 0x00, 0x00, 0xf0], RESET_VECTOR); // jmp 0xf000:0
   return rom;
 }
