@@ -16,8 +16,9 @@ import { parseSize } from "./cli/size.ts";
 
 const HELP = `Usage: analyze.ts [options] FILE
 
-Dumps a QEMU migration stream as JSON, as QEMU's analyze-migration.py does. FILE may be - for standard input, an image of
-virsh save, a qcow2 image with a snapshot, compressed, or a folder with captured channels.
+Dumps a QEMU migration stream as JSON, as QEMU's analyze-migration.py does. FILE may be
+- for standard input, an image of virsh save, a qcow2 image with a saved state, a folder
+with the channels of a migration, and compressed; what it is shows by its content.
 
 Options:
   -f, --file FILE     the stream, as an option

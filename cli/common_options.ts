@@ -38,7 +38,7 @@ export function streamCommand(name: string, summary: string): Command<[string], 
   return new Command(name)
     .summary(summary)
     .argument("<file>", "the stream: a file, a folder with its channels, or - for standard input")
-    .option("--offset <n>", "where the stream starts (4096, 0x1000, 4K, 1M)", sizeOption, 0)
+    .option("--offset <n>", "where it starts in the file (4096, 0x1000, 4K, 1M)", sizeOption, 0)
     .option("--snapshot <name>", "which snapshot of a qcow2 image, by name or id")
     .option("--vmdesc <file>", "take the vmdescription from another image or a JSON file")
     .option("--keep-going", "show what stands before a damaged place")

@@ -7,16 +7,22 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readInfo, type StreamInfo } from "../analyze/info.ts";
 import type { OpenInput } from "../container/open.ts";
+import { encodePbsState, PBS_STATE_IDSTR } from "../format/pbs_state.ts";
 import { BytesSource } from "../format/source.ts";
+import { StreamBuilder } from "./streams.ts";
 import { caseNames, loadCase, loadStream } from "./testdata.ts";
 
 function infoOf(name: string): StreamInfo {
-  const source = new BytesSource(loadStream(name));
+  return infoOfBytes(loadStream(name), loadCase(name).streamOffset);
+}
+
+function infoOfBytes(bytes: Uint8Array, streamOffset: number): StreamInfo {
+  const source = new BytesSource(bytes);
   const input: OpenInput = {
-    path: name,
+    path: "bytes",
     container: "none",
     wrappers: [],
-    streamOffset: loadCase(name).streamOffset,
+    streamOffset,
     source,
     channels: [],
     notes: [],
@@ -95,6 +101,15 @@ Deno.test("info: what the streams of each kind are known by", () => {
   assertMatch(infoOf("pc-postcopy").notes.join("\n"), /postcopy/);
   assert(infoOf("pc-mapped-ignore-shared-11.1").ramBlocks.some(({ elsewhere }) => elsewhere));
   assertEquals(infoOf("pc-mapped").sizes.ramHoles > 0, true);
+});
+
+Deno.test("info: a backup state of Proxmox VE is noted", () => {
+  const stream = new StreamBuilder().section("full", 1, PBS_STATE_IDSTR, (writer) => {
+    encodePbsState(writer, { data: Uint8Array.of(1, 2, 3) });
+  }).eof().bytes();
+  const { input, notes } = infoOfBytes(stream, 0);
+  assertEquals(input.container, "none");
+  assertMatch(notes.join("\n"), /Proxmox VE/);
 });
 
 Deno.test("info: dirty bitmaps as QEMU reported them", () => {
