@@ -93,7 +93,7 @@ function checkUsage({ format, block, slack, map, below4g }: ExtractCommandOption
 }
 
 async function runBlocks(job: Job): Promise<number> {
-  const { input, options, output, newHash, streams } = job;
+  const { input, options, output, newHash } = job;
   using folder = new OutputFolder(options.out, output);
   using progress = await startProgress(options.progress && options.quiet !== true);
   const vmdescription = givenDescription(options);
@@ -108,6 +108,7 @@ async function runBlocks(job: Job): Promise<number> {
     },
   });
   const extraction = await runSteps(
+    input.path,
     steps,
     ({ doneBytes, totalBytes, phase }) => progress.update(doneBytes, totalBytes, phase),
   );
@@ -171,8 +172,13 @@ async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
   const image = { memory: guest.memory, map, cpus: readCpuStates(guest.state) };
   const begun = beginPhysical(image, format, file);
   const totalBytes = mappedBytes(map);
-  await runSteps(begun.copy, (doneBytes) => progress.update(doneBytes, totalBytes, "memory"));
+  await runSteps(
+    input.path,
+    begun.copy,
+    (doneBytes) => progress.update(doneBytes, totalBytes, "memory"),
+  );
   const sha256 = newHash === undefined ? undefined : await runSteps(
+    input.path,
     hashSteps(file, begun.fileBytes, newHash),
     ({ doneBytes }) => progress.update(doneBytes, begun.fileBytes, "sha256"),
   );

@@ -24,11 +24,22 @@ export class Interrupted extends Error {
 }
 
 /**
- * Takes all steps and returns their result; `onStep` is called with each.
+ * Whether reading an input may wait for somebody else. Signals would have to wait as well, so they keep their usual effect then: the
+ * process ends at once, and unfinished files stay under their temporary names.
+ */
+export function mayBlock(path: string): boolean {
+  if (path === "-") return true;
+  const { isFile, isDirectory } = Deno.statSync(path);
+  return !isFile && !isDirectory;
+}
+
+/**
+ * Takes all steps of work on the input `path` and returns their result; `onStep` is called with each.
  *
- * @throws {Interrupted} after SIGINT or SIGTERM
+ * @throws {Interrupted} after SIGINT or SIGTERM, unless {@link mayBlock}
  */
 export async function runSteps<Step, Result>(
+  path: string,
   steps: Generator<Step, Result, undefined>,
   onStep: (step: Step) => void = () => {},
 ): Promise<Result> {
@@ -36,6 +47,7 @@ export async function runSteps<Step, Result>(
   const listeners = (Object.keys(SIGNALS) as (keyof typeof SIGNALS)[])
     // Windows knows only the first one.
     .filter((signal) => signal === "SIGINT" || Deno.build.os !== "windows")
+    .filter(() => !mayBlock(path))
     .map((signal) => [signal, () => received = signal] as const);
   for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
   try {

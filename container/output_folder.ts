@@ -46,6 +46,8 @@ export class OutputFolder implements Disposable {
   readonly #options: OutputFileOptions;
   readonly #taken = new Set<string>();
   #pending: OutputFile[] = [];
+  /** Folders that were made for files to come. */
+  #made: string[] = [];
 
   /** Writes into `folder`, which is made if it doesn't exist. */
   constructor(folder: string, options: OutputFileOptions = {}) {
@@ -83,13 +85,19 @@ export class OutputFolder implements Disposable {
   }
 
   #makeFolders(relativePath: string): void {
-    Deno.mkdirSync(this.#folder, { recursive: true });
+    this.#makeFolder(this.#folder);
     let path = this.#folder;
     for (const part of relativePath.split("/").slice(0, -1)) {
       path += `/${part}`;
       refuseLink(path);
-      Deno.mkdirSync(path, { recursive: true });
+      this.#makeFolder(path);
     }
+  }
+
+  #makeFolder(path: string): void {
+    if (exists(path)) return;
+    Deno.mkdirSync(path, { recursive: true });
+    this.#made.push(path);
   }
 
   /** Gives up a file that was begun. */
@@ -102,23 +110,43 @@ export class OutputFolder implements Disposable {
   commit(): void {
     for (const file of this.#pending) file.commit();
     this.#pending = [];
+    this.#made = [];
   }
 
-  /** Removes the files that were not committed. */
+  /** Removes the files that were not committed, and the folders that were made for them. */
   [Symbol.dispose](): void {
     for (const file of this.#pending) file[Symbol.dispose]();
     this.#pending = [];
+    for (const folder of this.#made.splice(0).reverse()) removeIfEmpty(folder);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Somebody else may have put something there meanwhile. */
+function removeIfEmpty(folder: string): void {
+  try {
+    Deno.removeSync(folder);
+  } catch {
+    // It is not empty, or gone.
   }
 }
 
 /** A symbolic link in the output folder could lead anywhere. */
 function refuseLink(path: string): void {
-  let info: Deno.FileInfo;
   try {
-    info = Deno.lstatSync(path);
+    if (!Deno.lstatSync(path).isSymlink) return;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  if (info.isSymlink) throw new Error(`${path} is a symbolic link: not written through`);
+  throw new Error(`${path} is a symbolic link: not written through`);
 }

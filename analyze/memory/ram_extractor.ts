@@ -164,22 +164,22 @@ export class RamExtractor extends PageTracker {
     const atOnce = this.#staging.length / pageBytes;
     const slack = this.#slackWriter(block, pageBytes);
     let sinceStep = 0;
-    for (let page = 0; page < pages;) {
-      const isMemory = bitmapHas(bitmap, page, order);
-      const end = Math.min(bitmapRunEnd(bitmap, page, pages, order), page + atOnce);
+    for (let first = 0, end = 0; first < pages; first = end) {
+      end = bitmapRunEnd(bitmap, first, pages, order);
+      const isMemory = bitmapHas(bitmap, first, order);
       const writer = isMemory ? memory : slack;
-      if (writer !== undefined) {
-        const bytes = this.#staging.subarray(0, (end - page) * pageBytes);
-        reader.seek(pagesOffset + page * pageBytes);
+      if (writer === undefined) continue;
+      reader.seek(pagesOffset + first * pageBytes);
+      for (let page = first; page < end; page += atOnce) {
+        const bytes = this.#staging.subarray(0, Math.min(atOnce, end - page) * pageBytes);
         reader.readInto(bytes, "pages");
         writer.write(page, bytes);
         if (isMemory) this.bytesTaken += bytes.length;
         sinceStep += bytes.length;
+        if (sinceStep < STEP_BYTES) continue;
+        sinceStep = 0;
+        yield;
       }
-      page = end;
-      if (sinceStep < STEP_BYTES) continue;
-      sinceStep = 0;
-      yield;
     }
   }
 
