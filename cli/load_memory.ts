@@ -108,10 +108,12 @@ export async function loadMemory(path: string, options: LoadMemoryOptions): Prom
 function lacksContent(memory: GuestMemory): boolean {
   let lacks = false;
   for (const block of memory.blocks) {
-    for (const { kind } of memory.runs(block)) {
-      if (kind === PAGE_KIND.ABSENT) lacks = true;
-      else if (kind !== PAGE_KIND.ZERO) return false;
+    let pages = 0;
+    for (const { kind, count } of memory.runs(block)) {
+      if (kind !== PAGE_KIND.ABSENT && kind !== PAGE_KIND.ZERO) return false;
+      if (kind === PAGE_KIND.ZERO) pages += count;
     }
+    lacks ||= pages * memory.pageBytes < block.usedLengthBytes;
   }
   return lacks;
 }

@@ -55,7 +55,7 @@ export async function runSearch(
   let count = 0;
   for (const hit of searchMemory(memory, matchers, { blocks })) {
     if (count === options.max) {
-      streams.err.line(`note: there is more than these ${count} hits (--max)`);
+      streams.err.line(`note: there are more than these ${count} hits (--max)`);
       break;
     }
     count += 1;
