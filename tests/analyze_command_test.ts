@@ -5,6 +5,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { encodePage, encodeRamEos, encodeRamWord, RAM_SAVE_FLAG } from "../format/ram.ts";
 import { encodeBlockEntry } from "../format/ram_blocks.ts";
 import { projectFiles } from "./files.ts";
+import { filesBelow, withFolder } from "./process.ts";
 import { StreamBuilder } from "./streams.ts";
 import { loadCase, loadStream, loadTruth, testdataPath } from "./testdata.ts";
 
@@ -41,30 +42,11 @@ async function analyze(args: readonly string[], options: RunOptions = {}): Promi
   return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
 }
 
-/** Calls `use` with a new folder, and removes it. */
-async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 /** Writes a file into a folder and returns its path. */
 function put(folder: string, name: string, bytes: Uint8Array): string {
   const path = `${folder}/${name}`;
   Deno.writeFileSync(path, bytes);
   return path;
-}
-
-/** Paths of all files below a folder, relative to it. */
-function filesBelow(folder: string, prefix = ""): string[] {
-  return [...Deno.readDirSync(folder)].flatMap((entry) =>
-    entry.isDirectory
-      ? filesBelow(`${folder}/${entry.name}`, `${prefix}${entry.name}/`)
-      : [`${prefix}${entry.name}`]
-  ).sort();
 }
 
 /** Fails unless the result is one line on standard error, nothing else, and exit code 2. */
