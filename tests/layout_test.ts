@@ -205,7 +205,8 @@ async function run(path: string, options: Partial<Parameters<typeof runLayout>[1
     })
   );
   const [out, err] = outputs as [Output, Output];
-  const defaults = { json: false, at: undefined, offset: 0, vmdesc: undefined, keepGoing: false };
+  const nothing = { at: undefined, snapshot: undefined, vmdesc: undefined };
+  const defaults = { ...nothing, json: false, offset: 0, keepGoing: false };
   const code = await runLayout(path, { ...defaults, ...options }, { out, err });
   outputs.forEach((output) => output.flush());
   return { code, out: texts[0]!, err: texts[1]! };
