@@ -111,6 +111,9 @@ function readArm64(
   // No exception is taken to level 0, but the array has a place for it.
   reader.array([undefined, ...numbered("elr_el", 3, 1)], "env.elr_el");
   reader.array(numbered("sp_el", 4), "env.sp_el");
+  // What is in use stands in sp alone; its place among the others is out of date.
+  const pstate = cpu.number("cpsr") ?? 0n;
+  reader.set(`sp_el${bitOf(pstate, 0) ? pstate >> 2n & 3n : 0n}`, reader.registers.get("sp"));
   // Banks of AArch32 modes, of which three serve AArch64 state too: supervisor, hypervisor, monitor.
   const saved = cpu.numbers("env.banked_spsr");
   for (const [level, bank] of [[1, 1], [2, 6], [3, 7]] as const) {
