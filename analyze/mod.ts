@@ -23,6 +23,7 @@ export * from "./ascii_buffer.ts";
 export * from "./compat/compat.ts";
 export * from "./compat/memory.ts";
 export * from "./info.ts";
+export * from "./info_model.ts";
 export * from "./input_info.ts";
 export * from "./layout/layout.ts";
 export * from "./layout/explain.ts";

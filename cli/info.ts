@@ -5,7 +5,8 @@
  */
 
 import { bold, setColorEnabled } from "@std/fmt/colors";
-import { readInfo, type StreamInfo } from "../analyze/info.ts";
+import { readInfo } from "../analyze/info.ts";
+import type { StreamInfo } from "../analyze/info_model.ts";
 import { wrapperInfo } from "../analyze/input_info.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
@@ -32,6 +33,8 @@ export interface InfoCommandOptions {
   readonly vmdesc: string | undefined;
   /** Whether what stands before a damaged place is printed. */
   readonly keepGoing: boolean;
+  /** Whether slack is looked for however much there is to read. */
+  readonly slack: boolean;
 }
 
 /** Rows of a table that are printed before the rest is only counted. */
@@ -43,7 +46,7 @@ export async function runInfo(
   options: InfoCommandOptions,
   streams: Streams,
 ): Promise<number> {
-  const { offset, snapshot, raw, keepGoing } = options;
+  const { offset, snapshot, raw, keepGoing, slack } = options;
   const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
   let input: OpenInput;
   try {
@@ -61,6 +64,7 @@ export async function runInfo(
   }
   const { info, error } = readInfo(input, {
     keepGoing,
+    slack,
     ...(given === undefined ? {} : { vmdescription: given }),
   });
   if (options.json) streams.out.line(JSON.stringify(info, undefined, 2));
@@ -96,7 +100,7 @@ function printInfo(info: StreamInfo, { out }: Streams): void {
   printHead(headLines(info), out);
   printTables([
     ...wrapperTables(info.input),
-    ["RAM blocks", blockRows(info), "lrrrrrr"],
+    ["RAM blocks", blockRows(info), "lrrrrrrr"],
     ["RAM by section", iterationRows(info), "rlrrrr"],
     ["Dirty bitmaps", bitmapRows(info), "llrl"],
     ["Commands", commandRows(info), "rl"],
@@ -158,14 +162,16 @@ function bytes(count: number): string {
 
 function blockRows(info: StreamInfo): string[][] {
   const header = ["name", "size", "normal", "zero", "delta", "compr.", "absent"];
+  const isMapped = info.ramBlocks.some(({ slackPages }) => slackPages !== undefined);
   return [
-    header,
-    ...info.ramBlocks.map(({ name, usedLengthBytes, pages }) => [
+    isMapped ? [...header, "slack"] : header,
+    ...info.ramBlocks.map(({ name, usedLengthBytes, pages, slackPages }) => [
       escapeText(name),
       sizeText(usedLengthBytes),
       ...(pages === null
         ? ["?", "?", "?", "?", "?"]
         : [pages.normal, pages.zero, pages.delta, pages.compressed, pages.absent].map(String)),
+      ...(isMapped ? [String(slackPages ?? "?")] : []),
     ]),
   ];
 }

@@ -19,6 +19,10 @@ export function makeCommand(
         "with their pages by kind, RAM sections, commands, sections, sizes.",
     )
     .option("--json", "print JSON")
+    .option(
+      "--slack",
+      "count old content at absent pages of a mapped-ram file, however large it is",
+    )
     .option("--xml", "print the domain's XML out of a libvirt save image, nothing else")
     .option("--cookie", "print libvirt's cookie out of such an image, nothing else")
     .addHelpText(
@@ -31,12 +35,14 @@ Examples:
   zstdcat guest.img.zst | migstream info -`,
     )
     .action(async (file, { offset, snapshot, vmdesc, ...options }) => {
-      const { json = false, keepGoing = false, xml, cookie } = options;
+      const { json = false, keepGoing = false, slack = false, xml, cookie } = options;
       if ([json, xml, cookie].filter((each) => each === true).length > 1) {
         throw new UsageError("--json, --xml and --cookie exclude each other");
       }
       const raw = xml === true ? "xml" : cookie === true ? "cookie" : undefined;
       const { runInfo } = await import("./info.ts");
-      finish(await runInfo(file, { json, offset, snapshot, raw, vmdesc, keepGoing }, streams));
+      finish(
+        await runInfo(file, { json, offset, snapshot, raw, vmdesc, keepGoing, slack }, streams),
+      );
     });
 }

@@ -5,9 +5,9 @@
  */
 
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
+import { lacksContent } from "../analyze/memory/completeness.ts";
 import type { GuestMemory } from "../analyze/memory/guest_memory.ts";
 import { type MemoryOfGuest, readGuestMemory } from "../analyze/memory/open_memory.ts";
-import { PAGE_KIND } from "../analyze/memory/page_table.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
 import type { RamBlock } from "../format/ram.ts";
 import { escapeText } from "../format/text.ts";
@@ -73,7 +73,7 @@ export class LoadedMemory implements Disposable {
   /** Tells what deserves attention, and the error that ended the reading; returns the exit code, `code` if there was none. */
   conclude(code: number, { err }: Streams): number {
     const notes = [...this.#input.notes, ...this.#notes];
-    if (lacksContent(this.memory)) {
+    if (lacksContent(this.memory.counts)) {
       notes.push("no page with content is in this stream: other channels of a migration have them");
     }
     for (const note of notes) err.line(`note: ${escapeLine(note)}`);
@@ -102,20 +102,6 @@ export async function loadMemory(path: string, options: LoadMemoryOptions): Prom
     input[Symbol.dispose]();
     throw error;
   }
-}
-
-/** Whether pages are missing, and all others are zero: so it is on the main channel of a multifd migration. */
-function lacksContent(memory: GuestMemory): boolean {
-  let lacks = false;
-  for (const block of memory.blocks) {
-    let pages = 0;
-    for (const { kind, count } of memory.runs(block)) {
-      if (kind !== PAGE_KIND.ABSENT && kind !== PAGE_KIND.ZERO) return false;
-      if (kind === PAGE_KIND.ZERO) pages += count;
-    }
-    lacks ||= pages * memory.pageBytes < block.usedLengthBytes;
-  }
-  return lacks;
 }
 
 /** Says that there is no such block, and which there are. */

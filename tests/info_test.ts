@@ -5,7 +5,8 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { readInfo, type StreamInfo } from "../analyze/info.ts";
+import { readInfo } from "../analyze/info.ts";
+import type { StreamInfo } from "../analyze/info_model.ts";
 import type { OpenInput } from "../container/open.ts";
 import { encodePbsState, PBS_STATE_IDSTR } from "../format/pbs_state.ts";
 import { BytesSource } from "../format/source.ts";
@@ -124,4 +125,13 @@ Deno.test("info: dirty bitmaps as QEMU reported them", () => {
     assertEquals(bitmap.enabled, truth.recording);
     assertEquals(bitmap.dirtyBytes, truth.dirtyBytes);
   }
+});
+
+Deno.test("info: pages with old content at their place in a mapped-ram file are counted", () => {
+  const slackOf = (name: string) => infoOf(name).ramBlocks.map(({ slackPages }) => slackPages);
+  assertEquals(slackOf("pc-mapped-live"), [1, 0, 0]);
+  assertEquals(slackOf("pc-mapped"), [0, 0, 0]);
+  assertEquals(slackOf("pc"), Array(6).fill(undefined));
+  // The content of the first block is in a shared file.
+  assertEquals(slackOf("pc-mapped-ignore-shared-11.1"), [undefined, 0, 0]);
 });

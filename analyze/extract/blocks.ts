@@ -10,6 +10,7 @@ import type { OutputFolder } from "../../container/output_folder.ts";
 import { isElsewhere } from "../../format/mapped_ram.ts";
 import type { RamBlock } from "../../format/ram.ts";
 import type { ByteSource } from "../../format/source.ts";
+import { lacksContent } from "../memory/completeness.ts";
 import { type BlockFiles, RamExtractor } from "../memory/ram_extractor.ts";
 import { type ReadStateOptions, readStateSteps, type StreamState } from "../state.ts";
 import { hashSteps, type NewHash } from "./hash.ts";
@@ -184,14 +185,9 @@ function* describe(
   };
 }
 
-/**
- * Whether pages are missing that went through other channels. Before QEMU 8.1 nothing but that tells of multifd; zero pages are on the
- * main channel all the same.
- */
+/** Whether pages are missing that went through other channels. */
 function isMultifdMain(extractor: RamExtractor, { blocks = [], pageBytes }: StreamState): boolean {
   if (extractor.multifdFlushes > 0) return true;
   if (pageBytes === undefined || blocks.some(({ mapped }) => mapped !== undefined)) return false;
-  const counts = blocks.map((block) => extractor.table(block, pageBytes).counts);
-  return counts.some(({ absent }) => absent > 0) && counts.some(({ zero }) => zero > 0) &&
-    counts.every(({ normal, delta, compressed }) => normal + delta + compressed === 0);
+  return lacksContent(blocks.map((block) => extractor.table(block, pageBytes).counts));
 }

@@ -14,7 +14,7 @@ import { decodeXbzrle } from "../../format/xbzrle.ts";
 import { ContentReader } from "./content_reader.ts";
 import type { MemoryView, PageRun } from "./memory_view.ts";
 import { PageStore } from "./page_store.ts";
-import { BlockPages, PAGE_KIND, type PageKind } from "./page_table.ts";
+import { BlockPages, PAGE_KIND, type PageCounts, type PageKind } from "./page_table.ts";
 import type { PhysicalMap } from "./physical_map.ts";
 
 /** Inflates one page; anything but exactly one page is an error. */
@@ -146,6 +146,11 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
   fillAt(block: RamBlock, page: number): number {
     const table = this.#tables.get(block);
     return table?.kindAt(page) === PAGE_KIND.FILLED ? table.locationAt(page) : 0;
+  }
+
+  /** Number of pages by kind, of the blocks that the stream carries. */
+  get counts(): readonly PageCounts[] {
+    return [...this.#tables.values()].map(({ counts }) => counts);
   }
 
   /** Runs of pages of one kind that cover the block without gap, in order. */
