@@ -174,7 +174,8 @@ export class InfoCollector extends PageTracker implements StreamVisitor {
     }
     const isMapped = configuredCapabilities(this.configuration).includes("mapped-ram");
     const counts = blocks.flatMap(({ pages }) => pages === null ? [] : [pages]);
-    if (this.flushes > 0 || !isMapped && lacksContent(counts)) {
+    const hasPages = this.iterations.length > 0;
+    if (this.flushes > 0 || !isMapped && hasPages && lacksContent(counts)) {
       notes.push("main channel of a multifd migration: pages are in the other channels");
     }
     if (this.commands.some(({ name }) => name === "POSTCOPY_RUN")) {

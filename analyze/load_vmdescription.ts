@@ -4,7 +4,7 @@
  * @module
  */
 
-import { openSource } from "../container/open.ts";
+import { openInput, openSource } from "../container/open.ts";
 import { FormatError } from "../format/error.ts";
 import { DEFAULT_LIMITS } from "../format/limits.ts";
 import { ByteReader } from "../format/reader.ts";
@@ -28,22 +28,27 @@ export function imageVmdescription(
 }
 
 /**
- * Loads a vmdescription from a file: its JSON text (as `--dump desc` prints it) or an image that carries one.
+ * Loads a vmdescription from a file: its JSON text (as `--dump desc` prints it) or an image that carries one, in any container.
  *
  * @throws {FormatError} if the file holds neither.
  */
-export function loadVmdescription(path: string): Vmdescription {
+export async function loadVmdescription(path: string): Promise<Vmdescription> {
+  const text = jsonText(path);
+  if (text !== undefined) return parseVmdescription(text, 0);
+  using input = await openInput(path);
+  const section = imageVmdescription(input.source, input.streamOffset);
+  if (section !== undefined) return parseVmdescription(section.text, section.offset + 5);
+  throw new FormatError("bad-vmdescription", `${path} carries no vmdescription`, {
+    offset: input.source.sizeBytes ?? 0,
+    expected: "a vmdescription as JSON, or an image that carries one",
+  });
+}
+
+/** The whole content of a file that begins as JSON does. */
+function jsonText(path: string): Uint8Array | undefined {
   using source = openSource(path);
   const reader = new ByteReader(source);
   const first = reader.peekU8();
-  if (first === 0x7b || first === 0x20 || first === 0x0a) {
-    const text = reader.bytesUpTo(DEFAULT_LIMITS.vmdescriptionBytes, "description");
-    return parseVmdescription(text, 0);
-  }
-  const section = imageVmdescription(source, 0);
-  if (section !== undefined) return parseVmdescription(section.text, section.offset + 5);
-  throw new FormatError("bad-vmdescription", `${path} carries no vmdescription`, {
-    offset: source.sizeBytes ?? 0,
-    expected: "a vmdescription as JSON, or an image that carries one",
-  });
+  if (first !== 0x7b && first !== 0x20 && first !== 0x0a) return undefined;
+  return reader.bytesUpTo(DEFAULT_LIMITS.vmdescriptionBytes, "description");
 }

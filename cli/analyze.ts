@@ -53,7 +53,7 @@ export async function runAnalyze(
   if (options.memory && options.dump !== "state") {
     throw new UsageError("--memory goes with --dump state only");
   }
-  const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
+  const given = options.vmdesc === undefined ? undefined : await loadVmdescription(options.vmdesc);
   // Pages are printed after they were passed, so all of a pipe has to be kept for that.
   const keepAll = options.memory && !options.extract && options.dump === "state";
   const { offset, snapshot } = options;

@@ -15,6 +15,7 @@ import { type OpenInput, openInput } from "../container/open.ts";
 import { OutputFile, type OutputFileOptions } from "../container/output_file.ts";
 import { OutputFolder } from "../container/output_folder.ts";
 import type { FormatError } from "../format/error.ts";
+import type { Vmdescription } from "../format/vmdescription.ts";
 import type { EXTRACT_FORMATS } from "./extract_formats.ts";
 import { runSteps } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
@@ -96,7 +97,7 @@ async function runBlocks(job: Job): Promise<number> {
   const { input, options, output, newHash } = job;
   using folder = new OutputFolder(options.out, output);
   using progress = await startProgress(options.progress && options.quiet !== true);
-  const vmdescription = givenDescription(options);
+  const vmdescription = await givenDescription(options);
   const steps = extractBlocks(input.source, folder, await loadInflate(), {
     wanted: options.block,
     slack: options.slack ?? false,
@@ -128,8 +129,10 @@ async function runBlocks(job: Job): Promise<number> {
   return conclude(job, state.error);
 }
 
-function givenDescription({ vmdesc }: ExtractCommandOptions) {
-  return vmdesc === undefined ? undefined : loadVmdescription(vmdesc);
+async function givenDescription(
+  { vmdesc }: ExtractCommandOptions,
+): Promise<Vmdescription | undefined> {
+  return vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
 }
 
 function printBlocks({ blocks }: BlockExtraction, { options, streams }: Job): void {
@@ -164,7 +167,7 @@ function conclude({ input, options, streams }: Job, error: FormatError | undefin
 async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
   const { input, options, output, newHash, streams } = job;
   const { keepGoing = false, map: mapFile, below4g, quiet } = options;
-  const vmdescription = givenDescription(options);
+  const vmdescription = await givenDescription(options);
   using guest = await readGuestMemory(input, { vmdescription, keepGoing });
   const { map, notes } = physicalMapOf(guest.guest, { map: mapFile, below4g });
   using file = new OutputFile(options.out, output);

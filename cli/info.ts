@@ -47,7 +47,7 @@ export async function runInfo(
   streams: Streams,
 ): Promise<number> {
   const { offset, snapshot, raw, keepGoing, slack } = options;
-  const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
+  const given = options.vmdesc === undefined ? undefined : await loadVmdescription(options.vmdesc);
   let input: OpenInput;
   try {
     input = await openInput(path, { offset, snapshot });

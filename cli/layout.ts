@@ -37,7 +37,7 @@ export async function runLayout(
   streams: Streams,
 ): Promise<number> {
   const { json, at, offset, snapshot, keepGoing } = options;
-  const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
+  const given = options.vmdesc === undefined ? undefined : await loadVmdescription(options.vmdesc);
   using input = await openInput(path, { offset, snapshot, seekable: at !== undefined });
   const reading = {
     offset: input.streamOffset,

@@ -93,7 +93,7 @@ export class LoadedMemory implements Disposable {
 /** Reads a stream into a memory. */
 export async function loadMemory(path: string, options: LoadMemoryOptions): Promise<LoadedMemory> {
   const { offset, snapshot, vmdesc, keepGoing = false, slack = false } = options;
-  const vmdescription = vmdesc === undefined ? undefined : loadVmdescription(vmdesc);
+  const vmdescription = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
   const input = await openInput(path, { offset, snapshot, keepAll: true });
   try {
     const guest = await readGuestMemory(input, { vmdescription, keepGoing, slack });

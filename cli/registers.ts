@@ -39,7 +39,7 @@ export async function runRegisters(
   streams: Streams,
 ): Promise<number> {
   const { offset, snapshot, keepGoing } = options;
-  const given = options.vmdesc === undefined ? undefined : loadVmdescription(options.vmdesc);
+  const given = options.vmdesc === undefined ? undefined : await loadVmdescription(options.vmdesc);
   using input = await openInput(path, { offset, snapshot });
   let machine: string | undefined;
   const state = readState(input.source, {

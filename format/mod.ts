@@ -33,6 +33,8 @@ export * from "./ram_blocks.ts";
 export * from "./ram_scanner.ts";
 export * from "./mapped_ram.ts";
 export * from "./xbzrle.ts";
+export * from "./elf_core.ts";
+export * from "./lime.ts";
 export * from "./page_size.ts";
 export * from "./json.ts";
 export * from "./vmdescription.ts";

@@ -30,10 +30,10 @@ Deno.test("declarations: every declared value exists", async () => {
   }
 });
 
-Deno.test("declarations: every mapped module of the package without types has one", () => {
+Deno.test("declarations: every mapped module of the packages without types has one", () => {
   const { imports } = JSON.parse(new TextDecoder().decode(readProjectFile("deno.json")));
   const mapped = Object.entries(imports as Record<string, string>)
-    .filter(([, target]) => target.startsWith("npm:deno-std@"))
+    .filter(([, target]) => /^npm:(deno-std|cli-progress)@/.test(target))
     .map(([name]) => name);
   assertEquals(mapped.sort(), [...declaredValues().keys()].sort());
 });

@@ -7,7 +7,7 @@
 import type { Inflate } from "../../container/inflate.ts";
 import { FormatError } from "../../format/error.ts";
 import type { StreamVisitor } from "../../format/payload.ts";
-import type { RamBlock } from "../../format/ram.ts";
+import { PAGE_BYTES_RANGE, type RamBlock } from "../../format/ram.ts";
 import type { RamRun } from "../../format/ram_scanner.ts";
 import type { ByteSource } from "../../format/source.ts";
 import { decodeXbzrle } from "../../format/xbzrle.ts";
@@ -148,9 +148,12 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
     return table?.kindAt(page) === PAGE_KIND.FILLED ? table.locationAt(page) : 0;
   }
 
-  /** Number of pages by kind, of the blocks that the stream carries. */
+  /** Number of pages of each block by kind. */
   get counts(): readonly PageCounts[] {
-    return [...this.#tables.values()].map(({ counts }) => counts);
+    const pageBytes = this.#pageBytes || PAGE_BYTES_RANGE.min;
+    return this.#blocks.map((block) =>
+      (this.#tables.get(block) ?? new BlockPages(block, pageBytes, false)).counts
+    );
   }
 
   /** Runs of pages of one kind that cover the block without gap, in order. */
