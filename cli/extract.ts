@@ -113,11 +113,11 @@ async function runBlocks(job: Job): Promise<number> {
     steps,
     ({ doneBytes, totalBytes, phase }) => progress.update(doneBytes, totalBytes, phase),
   );
-  const { blocks, isMultifdMain, state } = extraction;
-  if (isMultifdMain && options.keepGoing !== true) {
+  const { blocks, missingChannels, state } = extraction;
+  if (missingChannels !== undefined && options.keepGoing !== true) {
     throw new Error(
-      "The memory is not whole: this is the main channel of a multifd migration, and pages are in " +
-        "the other channels (--keep-going writes what is here)",
+      `The memory is not whole: this is the main channel of a ${missingChannels} migration, and ` +
+        "pages are in the other channels (--keep-going writes what is here)",
     );
   }
   if (blocks.length === 0 && state.error === undefined) {
@@ -144,8 +144,8 @@ function printBlocks({ blocks }: BlockExtraction, { options, streams }: Job): vo
     ...(sha256 === undefined ? [] : [sha256]),
   ]);
   for (const line of table(rows, "lrll")) streams.out.line(line);
-  for (const { name, absentPages, slack } of blocks) {
-    if (absentPages > 0) {
+  for (const { name, file, absentPages, slack } of blocks) {
+    if (absentPages > 0 && file !== null) {
       note(streams, `${name}: ${absentPages} page(s) are not in the stream: zeros in the file`);
     }
     if (slack !== undefined) note(streams, `${name}: ${slack.pages} page(s) of slack`);

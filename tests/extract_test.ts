@@ -182,9 +182,9 @@ Deno.test("extract: damage, a folder that can't be written, missing options", as
   });
 });
 
-Deno.test("extract: the main channel of a multifd migration is not the whole memory", async () => {
+Deno.test("extract: the main channel of several is not the whole memory", async () => {
   await withFolder(async (folder) => {
-    for (const name of ["pc-multifd", "pc-multifd-7.2"]) {
+    for (const name of ["pc-multifd", "pc-multifd-7.2", "pc-preempt"]) {
       const path = put(folder, name, loadStream(name));
       const { code, err } = await extract([path, "--out", `${folder}/out`]);
       assertEquals(code, 2);
@@ -196,12 +196,14 @@ Deno.test("extract: the main channel of a multifd migration is not the whole mem
 
 Deno.test("extract: blocks whose content is in a shared file have no file", async () => {
   await withFolder(async (folder) => {
-    const path = put(folder, "stream", loadStream("pc-mapped-ignore-shared-11.1"));
-    const { code, out } = await extract([path, "--out", `${folder}/out`]);
-    assertEquals(code, 0);
-    assertStringIncludes(out, "in a shared file, not in the stream");
-    const { blocks } = readIndex(`${folder}/out`);
-    assertEquals(blocks.filter(({ file }) => file === null).map(({ name }) => name), ["m"]);
+    for (const name of ["pc-mapped-ignore-shared-11.1", "pc-ignore-shared"]) {
+      const path = put(folder, name, loadStream(name));
+      const { code, out, err } = await extract([path, "--out", `${folder}/out-${name}`]);
+      assertEquals([code, err], [0, ""]);
+      assertStringIncludes(out, "in a shared file, not in the stream");
+      const { blocks } = readIndex(`${folder}/out-${name}`);
+      assertEquals(blocks.filter(({ file }) => file === null).map(({ name }) => name), ["m"]);
+    }
   });
 });
 

@@ -49,8 +49,8 @@ export interface BlockExtraction {
   readonly blocks: readonly ExtractedBlock[];
   /** What the stream says about the guest. */
   readonly state: StreamState;
-  /** Set where pages are in the other channels of a multifd migration: the memory is not whole. */
-  readonly isMultifdMain: boolean;
+  /** The kind of channels that have pages which are missing here: the memory is not whole. */
+  readonly missingChannels: "multifd" | "postcopy-preempt" | undefined;
 }
 
 /** How far an extraction is. */
@@ -112,7 +112,7 @@ export function* extractBlocks(
   const index = folder.create(INDEX_NAME);
   const files = new FolderFiles(folder, options);
   const extractor = new RamExtractor(files, inflate, { source });
-  const state = yield* readSteps(source, extractor, options);
+  const { state, ranPostcopy } = yield* readSteps(source, extractor, options);
   const blocks = state.blocks ?? [];
   checkWanted(blocks, options.wanted);
   const totalBytes = extractor.bytesTaken + extractor.deferredBytes;
@@ -126,19 +126,28 @@ export function* extractBlocks(
   }
   const summary = { blocks: extracted };
   index.writeAt(0, new TextEncoder().encode(`${JSON.stringify(summary, undefined, 2)}\n`));
-  return { blocks: extracted, state, isMultifdMain: isMultifdMain(extractor, state) };
+  const isPostcopy = ranPostcopy &&
+    blocks.some((block) => absentPages(block, extractor, state) > 0);
+  const missingChannels = isMultifdMain(extractor, state)
+    ? "multifd"
+    : isPostcopy
+    ? "postcopy-preempt"
+    : undefined;
+  return { blocks: extracted, state, missingChannels };
 }
 
 function* readSteps(
   source: ByteSource,
   extractor: RamExtractor,
   { reading }: BlockExtractionOptions,
-): Generator<ExtractionProgress, StreamState, undefined> {
+): Generator<ExtractionProgress, { state: StreamState; ranPostcopy: boolean }, undefined> {
   const steps = readStateSteps(source, { ...reading, visitor: extractor });
   let totalBytes = 0;
+  let ranPostcopy = false;
   for (;;) {
     const { done, value } = steps.next();
-    if (done === true) return value;
+    if (done === true) return { state: value, ranPostcopy };
+    ranPostcopy ||= value.kind === "command" && value.command.name === "POSTCOPY_RUN";
     if (value.kind === "section" && value.payload?.kind === "ram") {
       for (const block of value.payload.summary.blocks ?? []) totalBytes += block.usedLengthBytes;
     }
@@ -165,10 +174,11 @@ function* describe(
   block: RamBlock,
   { folder, files, extractor, state, options }: Work,
 ): Generator<ExtractionProgress, ExtractedBlock, undefined> {
-  const { name, usedLengthBytes: bytes, mapped } = block;
-  const pageBytes = mapped?.pageBytes ?? state.pageBytes;
-  const absentPages = pageBytes === undefined ? 0 : extractor.table(block, pageBytes).counts.absent;
-  if (mapped !== undefined && isElsewhere(mapped)) return { name, file: null, bytes, absentPages };
+  const { name, usedLengthBytes: bytes } = block;
+  const absent = absentPages(block, extractor, state);
+  if (isInSharedFile(block, absent * (state.pageBytes ?? 0))) {
+    return { name, file: null, bytes, absentPages: absent };
+  }
   // A block of which no page came is zeros, and has a file all the same.
   const file = files.memoryOf(block)!;
   const slackFile = files.slack.get(block);
@@ -177,12 +187,27 @@ function* describe(
     name,
     file: folder.relativePath(file),
     bytes,
-    absentPages,
+    absentPages: absent,
     ...(options.newHash === undefined
       ? {}
       : { sha256: yield* hashSteps(file, bytes, options.newHash) }),
     ...(slackFile === undefined ? {} : { slack: { file: folder.relativePath(slackFile), pages } }),
   };
+}
+
+function absentPages(block: RamBlock, extractor: RamExtractor, { pageBytes }: StreamState): number {
+  const bytes = block.mapped?.pageBytes ?? pageBytes;
+  return bytes === undefined ? 0 : extractor.table(block, bytes).counts.absent;
+}
+
+/** Whether a block's content was left out with x-ignore-shared; before QEMU 11 only its pages tell. */
+function isInSharedFile(
+  { mapped, guestAddress, usedLengthBytes }: RamBlock,
+  absent: number,
+): boolean {
+  return mapped === undefined
+    ? guestAddress !== undefined && absent === usedLengthBytes
+    : isElsewhere(mapped);
 }
 
 /** Whether pages are missing that went through other channels. */
