@@ -185,6 +185,49 @@ function toHex(text: string): string {
   return Uint8Array.from(text, (each) => each.charCodeAt(0)).toHex();
 }
 
+Deno.test("search: where chunks end decides nothing, neither what is found nor what is shown", () => {
+  const anyRegex = fc.constantFrom(
+    "[abA]+",
+    "a[^]{3000}",
+    "[^\\0]\\0{1,3000}b",
+    "A(?<=[ab]\\0{0,3000}A)",
+    "[ab][^]{3000}(?=[^]{4000}[^\\0]?)",
+    "\\bA|b$",
+  );
+  // Few bytes at any places in pages of zeros.
+  const anyPage = fc.array(
+    fc.tuple(fc.integer({ min: 0, max: 4095 }), fc.constantFrom(0x61, 0x62, 0x41, 0x0a)),
+    { maxLength: 6 },
+  ).map((places): Page => {
+    const bytes = zeros(4096);
+    for (const [at, byte] of places) bytes[at] = byte;
+    return { kind: places.length > 0 ? PAGE_KIND.NORMAL : PAGE_KIND.ABSENT, bytes };
+  });
+  fc.assert(
+    fc.property(
+      fc.array(anyPage, { minLength: 1, maxLength: 8 }),
+      anyRegex,
+      fc.integer({ min: 500, max: 9000 }),
+      (pages, source, chunkBytes) => {
+        const memory = new TestMemory(4096, pages);
+        const flat = asLatin1(memory.flat);
+        const expected = [...flat.matchAll(new RegExp(source, "gm"))].map(({ 0: match, index }) => {
+          const text = flat.slice(Math.max(0, index - 16), index + 48).replace(/[^ -~]/g, ".");
+          return { at: index, length: match.length, text };
+        });
+        const found = [...searchMemory(memory, [regexMatcher(source)], { chunkBytes })]
+          .map(({ blockAddress, match, text }) => ({
+            at: blockAddress,
+            length: match.length,
+            text,
+          }));
+        assertEquals(found, expected);
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
 /** Mostly zeros, with content at some places of 16 MiB. */
 function sparseMemory(places: Readonly<Record<number, string>>): TestMemory {
   const pageBytes = 4096;
@@ -227,6 +270,7 @@ Deno.test("search: long stretches of zeros are not read, whatever borders on the
   assertEquals(find(hexMatcher("00 00 00 00 00 00 00 00 62")), [middle - 8]);
   assertEquals(find(hexMatcher("6e 00 00 00 00 ?? ?? 00 00")), [middle + 4]);
   assertEquals(find(regexMatcher("\\0{900}beg")), [middle - 900]);
+  assertEquals(find(regexMatcher("\\0{4000}(?=\\0{4000}beg)")), [middle - 8000]);
   assertEquals(find(regexMatcher("^\\0")), [0]);
   assertEquals(find(regexMatcher("[a-z]$")), [(16 << 20) - 1]);
   assertEquals(find(regexMatcher("(?<=begin\\0{900})\\0")), [middle + 905]);
@@ -374,7 +418,7 @@ Deno.test("search command: exit code 1 where nothing is found, 2 where the strea
   assertMatch(kept.err, /error: Cannot decode /);
   const note = await migstream(["search", "-", "--text", "x"], loadStream("pc-multifd"));
   assertEquals(note.code, 1);
-  assertMatch(note.err, /note: no page with content is in this stream/);
+  assertMatch(note.err, /note: the memory is not whole/);
 });
 
 Deno.test("search command: addresses with a map, --block, --max and control characters", async () => {
