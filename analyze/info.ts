@@ -69,7 +69,10 @@ export function readInfo(
     multifdFlushes: collector.flushes,
     dirtyBitmaps: collector.bitmaps.bitmaps().map(bitmapInfo),
     sizes: collector.sizes,
-    notes: [...input.notes, ...collector.notes(state.guessed, ramBlocks)],
+    notes: [
+      ...input.notes,
+      ...collector.notes(state.guessed, ramBlocks, state.error === undefined),
+    ],
   };
   return { info, error: state.error };
 }

@@ -18,7 +18,7 @@ import type {
   SectionInfo,
   SizesInfo,
 } from "./info_model.ts";
-import { lacksContent } from "./memory/completeness.ts";
+import { missingChannels } from "./memory/completeness.ts";
 import { PageTracker } from "./memory/page_tracker.ts";
 import { clearBytes, countSlackPages } from "./memory/slack.ts";
 
@@ -164,7 +164,11 @@ export class InfoCollector extends PageTracker implements StreamVisitor {
     });
   }
 
-  notes(guessed: readonly SectionItem[], blocks: readonly RamBlockInfo[]): string[] {
+  notes(
+    guessed: readonly SectionItem[],
+    blocks: readonly RamBlockInfo[],
+    isRead: boolean,
+  ): string[] {
     const notes: string[] = [];
     if (guessed.length > 0) {
       notes.push(
@@ -172,14 +176,20 @@ export class InfoCollector extends PageTracker implements StreamVisitor {
           (guessed.some((item) => item.boundary === "next-section") ? "next section" : "footer"),
       );
     }
-    const isMapped = configuredCapabilities(this.configuration).includes("mapped-ram");
-    const counts = blocks.flatMap(({ pages }) => pages === null ? [] : [pages]);
-    const hasPages = this.iterations.length > 0;
-    if (this.flushes > 0 || !isMapped && hasPages && lacksContent(counts)) {
+    const ranPostcopy = this.commands.some(({ name }) => name === "POSTCOPY_RUN");
+    const missing = missingChannels({
+      isRead,
+      isMapped: configuredCapabilities(this.configuration).includes("mapped-ram"),
+      multifdFlushes: this.flushes,
+      ranPostcopy,
+      counts: blocks.flatMap(({ pages }) => pages === null ? [] : [pages]),
+    });
+    if (missing === "multifd") {
       notes.push("main channel of a multifd migration: pages are in the other channels");
     }
-    if (this.commands.some(({ name }) => name === "POSTCOPY_RUN")) {
-      notes.push("switched to postcopy: such a stream carries no vmdescription");
+    if (ranPostcopy) notes.push("switched to postcopy: such a stream carries no vmdescription");
+    if (missing === "postcopy-preempt") {
+      notes.push("pages are missing: a postcopy-preempt channel has them");
     }
     if (this.sizes.trailing > 0) {
       notes.push(`${this.sizes.trailing} byte(s) behind the end of the stream`);

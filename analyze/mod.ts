@@ -35,6 +35,7 @@ export * from "./layout/explain.ts";
 export * from "./layout/row.ts";
 export * from "./load_vmdescription.ts";
 export * from "./memory/block_writer.ts";
+export * from "./memory/completeness.ts";
 export * from "./memory/given_map.ts";
 export * from "./memory/guest.ts";
 export * from "./memory/guest_memory.ts";

@@ -8,6 +8,7 @@ import { type BlockExtraction, extractBlocks } from "../analyze/extract/blocks.t
 import { hashSteps, loadSha256, type NewHash } from "../analyze/extract/hash.ts";
 import { beginPhysical, mappedBytes, type PhysicalFormat } from "../analyze/extract/physical.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
+import type { MissingChannels } from "../analyze/memory/completeness.ts";
 import { readGuestMemory } from "../analyze/memory/open_memory.ts";
 import { readCpuStates } from "../analyze/registers/mod.ts";
 import { loadInflate } from "../container/inflate.ts";
@@ -114,12 +115,7 @@ async function runBlocks(job: Job): Promise<number> {
     ({ doneBytes, totalBytes, phase }) => progress.update(doneBytes, totalBytes, phase),
   );
   const { blocks, missingChannels, state } = extraction;
-  if (missingChannels !== undefined && options.keepGoing !== true) {
-    throw new Error(
-      `The memory is not whole: this is the main channel of a ${missingChannels} migration, and ` +
-        "pages are in the other channels (--keep-going writes what is here)",
-    );
-  }
+  refuseParts(missingChannels, options);
   if (blocks.length === 0 && state.error === undefined) {
     throw new Error("The stream carries no memory");
   }
@@ -127,6 +123,14 @@ async function runBlocks(job: Job): Promise<number> {
   progress[Symbol.dispose]();
   printBlocks(extraction, job);
   return conclude(job, state.error);
+}
+
+function refuseParts(missing: MissingChannels | undefined, options: ExtractCommandOptions): void {
+  if (missing === undefined || options.keepGoing === true) return;
+  throw new Error(
+    `The memory is not whole: this is the main channel of a ${missing} migration, and pages are ` +
+      "in the other channels (--keep-going writes what is here)",
+  );
 }
 
 async function givenDescription(
@@ -169,6 +173,7 @@ async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
   const { keepGoing = false, map: mapFile, below4g, quiet } = options;
   const vmdescription = await givenDescription(options);
   using guest = await readGuestMemory(input, { vmdescription, keepGoing });
+  refuseParts(guest.missingChannels, options);
   const { map, notes } = physicalMapOf(guest.guest, { map: mapFile, below4g });
   using file = new OutputFile(options.out, output);
   using progress = await startProgress(options.progress && quiet !== true);

@@ -5,7 +5,6 @@
  */
 
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
-import { lacksContent } from "../analyze/memory/completeness.ts";
 import type { GuestMemory } from "../analyze/memory/guest_memory.ts";
 import { type MemoryOfGuest, readGuestMemory } from "../analyze/memory/open_memory.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
@@ -73,8 +72,8 @@ export class LoadedMemory implements Disposable {
   /** Tells what deserves attention, and the error that ended the reading; returns the exit code, `code` if there was none. */
   conclude(code: number, { err }: Streams): number {
     const notes = [...this.#input.notes, ...this.#notes];
-    if (lacksContent(this.memory.counts)) {
-      notes.push("no page with content is in this stream: other channels of a migration have them");
+    if (this.#guest.missingChannels !== undefined) {
+      notes.push(`the memory is not whole: ${this.#guest.missingChannels} channels have the rest`);
     }
     for (const note of notes) err.line(`note: ${escapeLine(note)}`);
     const { error } = this.#guest.state;

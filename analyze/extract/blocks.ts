@@ -10,7 +10,7 @@ import type { OutputFolder } from "../../container/output_folder.ts";
 import { isElsewhere } from "../../format/mapped_ram.ts";
 import type { RamBlock } from "../../format/ram.ts";
 import type { ByteSource } from "../../format/source.ts";
-import { lacksContent } from "../memory/completeness.ts";
+import { type MissingChannels, missingChannels } from "../memory/completeness.ts";
 import { type BlockFiles, RamExtractor } from "../memory/ram_extractor.ts";
 import { type ReadStateOptions, readStateSteps, type StreamState } from "../state.ts";
 import { hashSteps, type NewHash } from "./hash.ts";
@@ -50,7 +50,7 @@ export interface BlockExtraction {
   /** What the stream says about the guest. */
   readonly state: StreamState;
   /** The kind of channels that have pages which are missing here: the memory is not whole. */
-  readonly missingChannels: "multifd" | "postcopy-preempt" | undefined;
+  readonly missingChannels: MissingChannels | undefined;
 }
 
 /** How far an extraction is. */
@@ -126,14 +126,18 @@ export function* extractBlocks(
   }
   const summary = { blocks: extracted };
   index.writeAt(0, new TextEncoder().encode(`${JSON.stringify(summary, undefined, 2)}\n`));
-  const isPostcopy = ranPostcopy &&
-    blocks.some((block) => absentPages(block, extractor, state) > 0);
-  const missingChannels = isMultifdMain(extractor, state)
-    ? "multifd"
-    : isPostcopy
-    ? "postcopy-preempt"
-    : undefined;
-  return { blocks: extracted, state, missingChannels };
+  const counts = blocks.flatMap((block) => {
+    const pageBytes = block.mapped?.pageBytes ?? state.pageBytes;
+    return pageBytes === undefined ? [] : [extractor.table(block, pageBytes).counts];
+  });
+  const missing = missingChannels({
+    isRead: state.error === undefined,
+    isMapped: blocks.some(({ mapped }) => mapped !== undefined),
+    multifdFlushes: extractor.multifdFlushes,
+    ranPostcopy,
+    counts,
+  });
+  return { blocks: extracted, state, missingChannels: missing };
 }
 
 function* readSteps(
@@ -208,11 +212,4 @@ function isInSharedFile(
   return mapped === undefined
     ? guestAddress !== undefined && absent === usedLengthBytes
     : isElsewhere(mapped);
-}
-
-/** Whether pages are missing that went through other channels. */
-function isMultifdMain(extractor: RamExtractor, { blocks = [], pageBytes }: StreamState): boolean {
-  if (extractor.multifdFlushes > 0) return true;
-  if (pageBytes === undefined || blocks.some(({ mapped }) => mapped !== undefined)) return false;
-  return lacksContent(blocks.map((block) => extractor.table(block, pageBytes).counts));
 }

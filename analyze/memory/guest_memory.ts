@@ -64,6 +64,8 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
   readonly #tables = new Map<RamBlock, BlockPages>();
   #blocks: readonly RamBlock[] = [];
   #pageBytes = 0;
+  /** Multifd synchronisation marks: with them, pages are in other channels. */
+  multifdFlushes = 0;
   #changed: PageStore | undefined;
   #map: PhysicalMap | undefined;
 
@@ -101,6 +103,7 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
 
   /** Takes a run of records. */
   run(run: RamRun, pageBytes: number): void {
+    if (run.kind === "flush") this.multifdFlushes += 1;
     if (run.block === undefined) return;
     const first = run.address / pageBytes;
     const table = this.#table(run.block, pageBytes);

@@ -9,6 +9,7 @@ import type { OpenInput } from "../../container/open.ts";
 import type { StreamItem } from "../../format/items.ts";
 import type { Vmdescription } from "../../format/vmdescription.ts";
 import { readState, type StreamState } from "../state.ts";
+import { type MissingChannels, missingChannels } from "./completeness.ts";
 import type { Guest } from "./guest.ts";
 import { GuestMemory, type GuestMemoryOptions } from "./guest_memory.ts";
 
@@ -28,6 +29,8 @@ export interface MemoryOfGuest extends Disposable {
   readonly state: StreamState;
   /** What the physical map can be found from. */
   readonly guest: Guest;
+  /** The kind of channels that have pages which are missing here: the memory is not whole. */
+  readonly missingChannels: MissingChannels | undefined;
 }
 
 /**
@@ -43,7 +46,9 @@ export async function readGuestMemory(
   const { vmdescription, keepGoing = false } = options;
   const memory = new GuestMemory(input.source, await loadInflate(), options);
   let machine: string | undefined;
+  let ranPostcopy = false;
   const onItem = (item: StreamItem) => {
+    ranPostcopy ||= item.kind === "command" && item.command.name === "POSTCOPY_RUN";
     if (item.kind === "configuration") machine = item.configuration.machine;
   };
   try {
@@ -54,10 +59,18 @@ export async function readGuestMemory(
       onItem,
       ...(vmdescription === undefined ? {} : { vmdescription }),
     });
+    const { blocks = [], error } = state;
     return {
       memory,
       state,
-      guest: { machine, blocks: state.blocks ?? [], state },
+      guest: { machine, blocks, state },
+      missingChannels: missingChannels({
+        isRead: error === undefined,
+        isMapped: blocks.some(({ mapped }) => mapped !== undefined),
+        multifdFlushes: memory.multifdFlushes,
+        ranPostcopy,
+        counts: memory.counts,
+      }),
       [Symbol.dispose]: () => memory[Symbol.dispose](),
     };
   } catch (error) {

@@ -32,8 +32,7 @@ export class OrderedGuestMemory extends GuestMemory {
 
   /** Takes a run of records. */
   override run(run: RamRun, pageBytes: number): void {
-    if (run.block === undefined) return;
-    this.#note(run.block, run.address / pageBytes, run.count);
+    if (run.block !== undefined) this.#note(run.block, run.address / pageBytes, run.count);
     super.run(run, pageBytes);
   }
 
