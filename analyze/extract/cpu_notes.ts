@@ -5,7 +5,7 @@
  * x86_64   CORE NT_PRSTATUS, 336 bytes: pid at 32; from 112 on r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax rip
  *          cs eflags rsp ss fs_base gs_base ds es fs gs
  *          QEMU 0, 440 bytes: version, size, general registers, ten segments, control registers
- * aarch64  CORE NT_PRSTATUS, 392 bytes: pid at 32; from 112 on x0..x30 sp pc pstate
+ * aarch64  CORE NT_PRSTATUS, 392 bytes: pid at 32; from 112 on x0..x30 sp pc pstate, then 1: there is NT_PRFPREG
  *          CORE NT_PRFPREG, 528 bytes: v0..v31, fpsr, fpcr
  * ```
  *
@@ -148,7 +148,8 @@ const AARCH64_PRFPREG_BYTES = 528;
 function aarch64Notes(cpu: CpuState): { core: ElfNote[]; qemu: ElfNote[] } {
   const status = prstatus(AARCH64_PRSTATUS_BYTES, cpu);
   for (let index = 0; index <= 30; index++) status.registers(`x${index}`);
-  status.registers("sp", "pc", "pstate");
+  // A note with the floating-point registers follows (`pr_fpvalid`).
+  status.registers("sp", "pc", "pstate").u32(1);
   const vectors = new NoteWriter(AARCH64_PRFPREG_BYTES, cpu, 0);
   for (let index = 0; index < 32; index++) {
     const value = vectors.register(`v${index}`);
