@@ -7,7 +7,7 @@
  *                                                                                isn't shadowed by RAM in 0xc0000..0xfffff
  * microvm, isapc         the same                                                the same, with ROM always before RAM
  * Arm virt               1 GiB on                                                virt.flash0 at 0, virt.flash1 at 64 MiB
- * RISC-V virt            2 GiB on
+ * RISC-V virt            2 GiB on                                                mask ROM at 4 KiB, virt.flash0 at 512 MiB, virt.flash1 at 544 MiB
  * LoongArch virt         256 MiB at 0, the rest from 2 GiB on
  * sbsa-ref               1 TiB on
  * pseries, powernv, mac99, g3beige, s390x, m68k virt: from 0 on
@@ -86,7 +86,11 @@ const BOARDS: readonly Board[] = [
     machines: /^$/,
     mainBlock: "riscv_virt_board.ram",
     place: at(2 * GIB),
-    others: { "riscv_virt_board.mrom": 0x1000 },
+    others: {
+      "riscv_virt_board.mrom": 0x1000,
+      "virt.flash0": 512 * MIB,
+      "virt.flash1": 544 * MIB,
+    },
   },
   {
     machines: /^$/,
