@@ -50,6 +50,8 @@ export interface PhysicalTruth {
   readonly map: readonly FlatRange[];
   /** Paths of QEMU's core files: one of all memory, or one of each window. */
   readonly cores: readonly string[];
+  /** `info registers -a`. */
+  readonly registers: string;
   /** Parts of the memory as `pmemsave` wrote them, in the order asked for. */
   readonly parts: readonly Uint8Array[];
 }
@@ -82,9 +84,10 @@ export async function savePhysical(
     saved.push(await Deno.readFile(filename));
     await Deno.remove(filename);
   }
+  const registers = await vm.hmp("info registers -a");
   const uri = atLeast(8, 2) ? "file:stream.mig" : "exec:cat > stream.mig";
   await vm.migrate(uri, { capabilities: scene.capabilities ?? [] });
-  return { stream: `${folder}/stream.mig`, map, cores, parts: saved };
+  return { stream: `${folder}/stream.mig`, map, cores, registers, parts: saved };
 }
 
 async function dump(vm: Qemu, path: string, window: AddressRange | undefined): Promise<string> {
