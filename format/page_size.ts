@@ -14,6 +14,7 @@ import {
   RAM_SAVE_FLAG,
   type RamBlock,
 } from "./ram.ts";
+import { decodeText } from "./text.ts";
 
 /** What most targets have, and what is taken where the records allow several sizes. */
 const USUAL_PAGE_BYTES = 4096;
@@ -67,7 +68,6 @@ function countRecords(
   blocks: ReadonlyMap<string, RamBlock>,
 ): Parsed {
   const view = new DataView(window.buffer, window.byteOffset, window.byteLength);
-  const decoder = new TextDecoder("latin1");
   let block: RamBlock | undefined;
   let at = 0;
   let records = 0;
@@ -86,7 +86,7 @@ function countRecords(
       if (at >= window.length) return parsed(true);
       const end = at + 1 + window[at]!;
       if (end > window.length) return parsed(true);
-      block = blocks.get(decoder.decode(window.subarray(at + 1, end)));
+      block = blocks.get(decodeText(window.subarray(at + 1, end)));
       if (block === undefined) return parsed(false);
       at = end;
     }

@@ -41,7 +41,18 @@ Deno.test("command: version and help", async () => {
   assertMatch(version.out, /^migstream \d+\.\d+\.\d+\n$/);
   const help = await migstream(["--help"]);
   assertEquals([help.code, help.err], [0, ""]);
-  for (const name of ["info", "analyze", "layout", "completions"]) {
+  for (
+    const name of [
+      "info",
+      "analyze",
+      "layout",
+      "extract",
+      "search",
+      "read",
+      "registers",
+      "completions",
+    ]
+  ) {
     assertStringIncludes(help.out, `  ${name} `);
     const own = await migstream([name, "--help"]);
     assertEquals([own.code, own.err], [0, ""], name);
@@ -134,7 +145,18 @@ Deno.test("command: completions know the commands and options", async () => {
   for (const shell of ["bash", "zsh", "fish"]) {
     const { code, out, err } = await migstream(["completions", shell]);
     assertEquals([code, err], [0, ""], shell);
-    for (const word of ["info", "analyze", "layout", "keep-going", "vmdesc"]) {
+    for (
+      const word of [
+        "info",
+        "analyze",
+        "layout",
+        "extract",
+        "search",
+        "read",
+        "registers",
+        "vmdesc",
+      ]
+    ) {
       assertStringIncludes(out, word, shell);
     }
   }

@@ -37,6 +37,7 @@ export class RegexMatcher implements Matcher {
   readonly #sticky: RegExp;
 
   /** @throws {SyntaxError} for what is no regular expression */
+  /** Compiles a regular expression; `SyntaxError` if it is none. */
   constructor(source: string, options: RegexMatcherOptions = {}) {
     const flags = options.ignoreCase === true ? "im" : "m";
     this.#regex = new RegExp(source, `${flags}g`);
