@@ -36,8 +36,11 @@ export class RegexMatcher implements Matcher {
   readonly #regex: RegExp;
   readonly #sticky: RegExp;
 
-  /** @throws {SyntaxError} for what is no regular expression */
-  /** Compiles a regular expression; `SyntaxError` if it is none. */
+  /**
+   * Compiles a regular expression.
+   *
+   * @throws {SyntaxError} for what is no regular expression
+   */
   constructor(source: string, options: RegexMatcherOptions = {}) {
     const flags = options.ignoreCase === true ? "im" : "m";
     this.#regex = new RegExp(source, `${flags}g`);
