@@ -7,6 +7,7 @@
 import { type BlockExtraction, extractBlocks } from "../analyze/extract/blocks.ts";
 import { hashSteps, loadSha256, type NewHash } from "../analyze/extract/hash.ts";
 import { beginPhysical, mappedBytes, type PhysicalFormat } from "../analyze/extract/physical.ts";
+import { vmcoreinfoNote } from "../analyze/extract/vmcoreinfo.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import type { MissingChannels } from "../analyze/memory/completeness.ts";
 import { readGuestMemory } from "../analyze/memory/open_memory.ts";
@@ -177,7 +178,17 @@ async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
   const { map, notes } = physicalMapOf(guest.guest, { map: mapFile, below4g });
   using file = new OutputFile(options.out, output);
   using progress = await startProgress(options.progress && quiet !== true);
-  const image = { memory: guest.memory, map, cpus: readCpuStates(guest.state) };
+  guest.memory.usePhysicalMap(map);
+  const kernelNote = vmcoreinfoNote(
+    guest.state,
+    (address, into) => guest.memory.readPhysical(address, into),
+  );
+  const image = {
+    memory: guest.memory,
+    map,
+    cpus: readCpuStates(guest.state),
+    notes: kernelNote === undefined ? [] : [kernelNote],
+  };
   const begun = beginPhysical(image, format, file);
   const totalBytes = mappedBytes(map);
   await runSteps(

@@ -5,7 +5,7 @@
  */
 
 import type { RandomAccessFile } from "../memory/block_writer.ts";
-import { encodeElfCoreHead } from "../../format/elf_core.ts";
+import { type ElfNote, encodeElfCoreHead } from "../../format/elf_core.ts";
 import { encodeLimeHeader, LIME_HEADER_BYTES } from "../../format/lime.ts";
 import type { CpuState } from "../registers/mod.ts";
 import type { MemoryView } from "../memory/memory_view.ts";
@@ -33,6 +33,8 @@ export interface PhysicalImage {
   readonly map: PhysicalMap;
   /** The processors, for an ELF core's notes. */
   readonly cpus: readonly CpuState[];
+  /** Further notes of an ELF core. */
+  readonly notes?: readonly ElfNote[];
 }
 
 /** Where a range stands in the file. */
@@ -83,9 +85,10 @@ type Layout = (
 };
 
 const LAYOUTS: Readonly<Record<PhysicalFormat, Layout>> = {
-  "elf": ({ map, cpus }, file) => {
+  "elf": ({ map, cpus, notes: more = [] }, file) => {
     const { missing, ...core } = cpuNotes(cpus);
-    const head = encodeElfCoreHead({ ...core, ranges: map.ranges });
+    const all = [...core.notes, ...more];
+    const head = encodeElfCoreHead({ ...core, notes: all, ranges: map.ranges });
     file.writeAt(0, head.bytes);
     const placed = map.ranges.map((range, index) => ({
       range,

@@ -75,11 +75,21 @@ const BOARDS: readonly Board[] = [
     place: at(GIB),
     others: { "virt.flash0": 0, "virt.flash1": 64 * MIB },
   },
-  { machines: /^sbsa-ref$/, mainBlock: "sbsa-ref.ram", place: at(1024 * GIB) },
+  {
+    machines: /^sbsa-ref$/,
+    mainBlock: "sbsa-ref.ram",
+    place: at(1024 * GIB),
+    others: { "sbsa.flash1": 256 * MIB },
+  },
   { machines: /^pseries-/, mainBlock: "ppc_spapr.ram", place: at(0) },
   { machines: /^powernv/, mainBlock: "pnv.ram", place: at(0) },
   { machines: /^mac99$/, mainBlock: "ppc_core99.ram", place: at(0) },
-  { machines: /^g3beige$/, mainBlock: "ppc_heathrow.ram", place: at(0) },
+  {
+    machines: /^g3beige$/,
+    mainBlock: "ppc_heathrow.ram",
+    place: at(0),
+    others: { "ppc_heathrow.bios": 4 * GIB - 4 * MIB },
+  },
   { machines: /^s390-ccw-virtio-/, mainBlock: "s390.ram", place: at(0) },
   { machines: /^virt-m68k$|^$/, mainBlock: "m68k_virt.ram", place: at(0) },
   {
@@ -107,7 +117,7 @@ const BOARDS: readonly Board[] = [
 ];
 
 /** Names of blocks that belong to a board or a device, whatever the machine. */
-const NOT_MAIN = /^\/rom@|\.(rom|bios|vram|mrom|flash\d?|secure-ram|tag-ram)$|\//;
+const NOT_MAIN = /^\/rom@|\.(rom|bios|vram|mrom|flash\d?|secure-ram|tag|secure-tag)$|\//;
 
 /**
  * Finds the physical map of a guest.
