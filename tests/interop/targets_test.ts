@@ -1,6 +1,7 @@
 /** Other targets, where their QEMU is installed beside the one of x86: other page sizes, byte orders and RAM blocks. */
 
 import { TARGET_CASES } from "../../testdata/cases_targets.ts";
+import { missing } from "./command.ts";
 import type { CaseSpec } from "../../testdata/case.ts";
 import type { Qemu } from "../../testdata/qemu.ts";
 import { checkSaved } from "./checks.ts";
@@ -30,17 +31,6 @@ const TARGETS: Readonly<Record<string, Target>> = {
 
 /** A target whose memory is small enough to be printed. */
 const SMALL = new Set(["arm", "avr", "s390x", "sparc"]);
-
-/** Why a binary can't be used; `undefined` if it can. */
-function missing(binary: string): string | undefined {
-  const name = binary.replace(/^.*\//, "");
-  try {
-    const { success } = new Deno.Command(binary, { args: ["--version"] }).outputSync();
-    return success ? undefined : `${name} does not start`;
-  } catch {
-    return `${name} is not installed`;
-  }
-}
 
 function prepare(spec: CaseSpec, { arrived }: Target): (vm: Qemu) => Promise<void> {
   return async (vm) => {
