@@ -18,6 +18,7 @@ export const FORMAT_ERROR_CODES = {
   "bad-section": "A section header, type byte or section id is impossible.",
   "bad-footer": "A section footer is missing or names another section.",
   "bad-command": "A command has an unknown number or a wrong length.",
+  "bad-return-path": "A message of the return path has an unknown type or a wrong length.",
   "bad-package": "The nested stream of a PACKAGED command does not end at its length.",
   "bad-ram-record": "A RAM record has an impossible combination of flags or a wrong length.",
   "bad-ram-address": "A page lies outside its RAM block.",

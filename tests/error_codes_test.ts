@@ -18,6 +18,7 @@ import {
   RAM_SAVE_FLAG,
 } from "../format/ram.ts";
 import { ByteReader } from "../format/reader.ts";
+import { readReturnPath } from "../format/return_path.ts";
 import { BytesSource } from "../format/source.ts";
 import { StreamReader, type StreamReaderOptions } from "../format/stream.ts";
 import { ByteWriter } from "../format/writer.ts";
@@ -32,6 +33,9 @@ function read(bytes: Uint8Array, options: StreamReaderOptions = {}): void {
 }
 
 const readHex = (hex: string) => () => read(annotated(hex));
+const readReturnHex = (hex: string) => () => [
+  ...readReturnPath(new BytesSource(annotated(hex))),
+];
 const HEADER = '"QEVM" 00 00 00 03';
 const RAM_START = `${HEADER} 01 00 00 00 01 03 "ram" 00 00 00 00 00 00 00 04`;
 const BLOCK_M = '00*6 20 04 01 "m" 00*6 20 00';
@@ -118,6 +122,9 @@ const PROVOCATIONS: readonly Provocation[] = [
   ["bad-command", "PING of 5 bytes", readHex(`${HEADER} 08 00 02 00 05 00*5`), 11],
   ["bad-command", "an empty discard", readHex(`${HEADER} 08 00 06 00 04 00 01 "m" 00`), 13],
   ["bad-command", "unknown block", readHex(`${HEADER} 08 00 06 00 14 00 01 "m" 00 00*16`)],
+  ["bad-return-path", "type 8", readReturnHex("00 02 00 04 00*4 00 08 00 00"), 8],
+  ["bad-return-path", "SHUT of 5 bytes", readReturnHex("00 01 00 05 00*5"), 2],
+  ["bad-return-path", "a mark", readReturnHex('00 05 00 02 01 "m" 00*8 00*7 01'), 14],
   ["bad-package", "an empty one", readHex(`${HEADER} 08 00 07 00 04 00*4`), 17],
   ["bad-package", "no end", readHex(`${HEADER} 08 00 07 00 04 00 00 00 05 08 00 04 00 00 00`), 22],
   ["bad-ram-record", "two kinds", readRecords((writer) => encodeRamWord(writer, 0, 0x0a))],
