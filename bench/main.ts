@@ -20,7 +20,8 @@ import {
 import { writeClassicStream, writeMappedStream, type Written } from "./generate.ts";
 import { halfZeroGuest, sparseGuest } from "./guest.ts";
 import { loadRecording } from "./recording.ts";
-import { outputOf, succeeds } from "./run.ts";
+import { MEMORY_FILES, memoryComparisons, prepareMemory } from "./memory.ts";
+import { outputOf, removeIfThere, succeeds } from "./run.ts";
 import { formatTable, measure, type Row } from "./table.ts";
 
 const USAGE = `Usage: deno task bench [options]
@@ -167,12 +168,14 @@ function printResult(rows: readonly Row[]): void {
 async function main(options: Options): Promise<number> {
   const folder = options.dir ?? Deno.makeTempDirSync({ prefix: "migstream-bench-" });
   Deno.mkdirSync(folder, { recursive: true });
-  const files = ["classic.mig", "mapped.mig", "sparse.mig"].map((file) => `${folder}/${file}`);
+  const files = ["classic.mig", "mapped.mig", "sparse.mig", ...MEMORY_FILES]
+    .map((file) => `${folder}/${file}`);
   try {
     const setting = prepare(Deno.realPathSync(folder), options);
     printHeading(options, setting);
     const rows: Row[] = [];
-    for (const comparison of listComparisons(setting)) {
+    const memory = prepareMemory(Deno.realPathSync(folder), setting);
+    for (const comparison of [...listComparisons(setting), ...memoryComparisons(memory)]) {
       if (!comparison.what.includes(options.only)) continue;
       console.error(`measuring: ${comparison.what} (${comparison.kind})`);
       rows.push(await measure(comparison, { pairs: options.pairs, judge: !options.smoke }));
@@ -185,14 +188,6 @@ async function main(options: Options): Promise<number> {
       // Of a folder that was given, only what was put there is removed.
       if (options.dir === undefined) Deno.removeSync(folder);
     }
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -13,6 +13,10 @@ export interface CommandLine {
   readonly program: string;
   /** Its arguments. */
   readonly args: readonly string[];
+  /** Files and folders that are removed before each run, which is not measured. */
+  readonly removes?: readonly string[];
+  /** Exit codes that are no errors. Default 0. */
+  readonly codes?: readonly number[];
 }
 
 /** Wall times of two commands that ran one after the other, in seconds. */
@@ -45,6 +49,7 @@ export function shell(script: string, ...args: string[]): CommandLine {
 const FOLDER = new URL("../", import.meta.url);
 
 function prepare(command: CommandLine, stdout: "null" | "piped"): Deno.Command {
+  for (const path of command.removes ?? []) removeIfThere(path);
   return new Deno.Command(command.program, {
     args: [...command.args],
     cwd: FOLDER,
@@ -54,13 +59,26 @@ function prepare(command: CommandLine, stdout: "null" | "piped"): Deno.Command {
   });
 }
 
+/** Removes a file or a folder. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function isFine({ codes = [0] }: CommandLine, code: number): boolean {
+  return codes.includes(code);
+}
+
 /** Runs a command once and returns its wall time in seconds. */
 export function timeOnce(command: CommandLine): number {
   const prepared = prepare(command, "null");
   const start = performance.now();
-  const { success, code, stderr } = prepared.outputSync();
+  const { code, stderr } = prepared.outputSync();
   const seconds = (performance.now() - start) / 1000;
-  if (!success) throw new CommandFailed(command, code, stderr);
+  if (!isFine(command, code)) throw new CommandFailed(command, code, stderr);
   return seconds;
 }
 
@@ -73,7 +91,11 @@ export function outputOf(command: CommandLine): Uint8Array {
 
 /** Whether a command runs without an error. */
 export function succeeds(command: CommandLine): boolean {
-  return prepare(command, "null").outputSync().success;
+  try {
+    return prepare(command, "null").outputSync().success;
+  } catch {
+    return false;
+  }
 }
 
 /** Measures two commands in `pairs` pairs. */
@@ -111,8 +133,8 @@ export async function peakMemoryBytes(command: CommandLine): Promise<number | un
     for (const pid of withDescendants(child.pid)) peak = Math.max(peak, highWaterBytes(pid));
   }, POLL_MS);
   try {
-    const { success, code, stderr } = await child.output();
-    if (!success) throw new CommandFailed(command, code, stderr);
+    const { code, stderr } = await child.output();
+    if (!isFine(command, code)) throw new CommandFailed(command, code, stderr);
   } finally {
     clearInterval(timer);
   }

@@ -21,6 +21,8 @@ export interface Limits {
   readonly deviceStateBytes: number;
   /** Bytes of one section that nothing describes, searched for its footer. */
   readonly undescribedBytes: number;
+  /** Bytes behind the end of a stream whose length is not known: what was compressed may never end. */
+  readonly trailingBytes: number;
   /** Fields and array elements of all device sections that no byte of device state pays for. */
   readonly deviceElements: number;
 }
@@ -34,5 +36,6 @@ export const DEFAULT_LIMITS: Limits = {
   vmdescriptionBytes: 256 * 1024 * 1024,
   deviceStateBytes: 1024 * 1024 * 1024,
   undescribedBytes: 64 * 1024 * 1024,
+  trailingBytes: 1024 * 1024 * 1024,
   deviceElements: 1 << 20,
 };

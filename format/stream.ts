@@ -386,7 +386,19 @@ export class StreamReader {
     reader.release();
     const remaining = reader.remaining;
     if (remaining !== undefined) reader.skip(remaining, "trailing bytes");
-    else while (reader.fill(1) > 0) reader.head = reader.tail;
+    else this.#skipToEnd();
     yield { kind: "trailing", ...this.#since(start) };
+  }
+
+  #skipToEnd(): void {
+    const reader = this.#reader;
+    const limit = reader.offset + this.#limits.trailingBytes;
+    while (reader.fill(1) > 0) {
+      reader.head = reader.tail;
+      if (reader.offset <= limit) continue;
+      throw reader.error("limit-exceeded", "Too many bytes behind the end of the stream", {
+        expected: `at most ${this.#limits.trailingBytes}`,
+      });
+    }
   }
 }

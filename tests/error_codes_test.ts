@@ -227,6 +227,13 @@ const PROVOCATIONS: readonly Provocation[] = [
     const bytes = new StreamBuilder().eof().description('{"devices": []}').bytes();
     read(bytes, { limits: { ...DEFAULT_LIMITS, vmdescriptionBytes: 3 } });
   }],
+  ["limit-exceeded", "bytes behind the end of a pipe", () => {
+    const bytes = new Uint8Array(1000);
+    bytes.set(new StreamBuilder().eof().bytes());
+    const pipe = new PipeSource(new ChunkedInput(bytes, 100));
+    const limits = { ...DEFAULT_LIMITS, trailingBytes: 500 };
+    for (const _ of new StreamReader(pipe, { limits }).items());
+  }],
   ["limit-exceeded", "RAM blocks", () => {
     const bytes = new StreamBuilder().ram().bytes();
     read(bytes, { limits: { ...DEFAULT_LIMITS, ramBlocks: 0 } });
