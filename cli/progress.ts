@@ -48,6 +48,7 @@ class BarProgress implements Progress {
 
   update(doneBytes: number, totalBytes: number, what: string): void {
     const now = performance.now();
+    if (totalBytes === 0) return;
     if (now - this.#shown < REFRESH_MS) return;
     this.#shown = now;
     // Pages that come again would take it beyond the end.
