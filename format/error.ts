@@ -25,6 +25,7 @@ export const FORMAT_ERROR_CODES = {
   "bad-ram-block": "The RAM block list is inconsistent, or a record names an unknown block.",
   "bad-page-size": "The target page size is impossible, or two places disagree on it.",
   "bad-mapped-ram": "A mapped-ram header has impossible offsets or sizes.",
+  "bad-multifd": "A multifd channel is not as QEMU writes it.",
   "bad-xbzrle": "An XBZRLE delta is malformed or leaves its page.",
   "bad-compressed-page": "A compressed page does not inflate to exactly one page.",
   "bad-payload": "The payload of a section that is not vmstate is malformed.",

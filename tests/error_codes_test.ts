@@ -9,6 +9,7 @@ import { decodeLibvirtSave } from "../container/libvirt.ts";
 import { PipeSource } from "../container/pipe.ts";
 import { FORMAT_ERROR_CODES, FormatError, type FormatErrorCode } from "../format/error.ts";
 import { DEFAULT_LIMITS } from "../format/limits.ts";
+import { MultifdChannelReader } from "../format/multifd/channel_reader.ts";
 import {
   encodePage,
   encodeRamEos,
@@ -55,6 +56,12 @@ const readDescription = (text: string) => () =>
     new StreamBuilder().section("full", 1, "dev", Uint8Array.of(1, 2, 3)).eof()
       .description(text).bytes(),
   );
+
+const CHANNEL = "11 22 33 44 00 00 00 01 00*56";
+const readChannel = (hex: string) => () => {
+  const reader = new ByteReader(new BytesSource(annotated(hex)));
+  new MultifdChannelReader(reader, { blocks: new Map(), pageBytes: 4096 }).next();
+};
 
 const device = (size: number) =>
   `{"devices": [{"name": "dev", "instance_id": 0, "vmsd_name": "dev", "version": 1, "fields": ` +
@@ -173,6 +180,13 @@ const PROVOCATIONS: readonly Provocation[] = [
     "bad-mapped-ram",
     "pages before",
     () => readMapped("00 00 00 01 00*6 10 00 00*6 01 00 00*6 01 00"),
+  ],
+  ["bad-multifd", "no magic", readChannel("11 22 33 45 00 00 00 01 00*56"), 0],
+  [
+    "bad-multifd",
+    "unknown flags",
+    readChannel(`${CHANNEL} 11 22 33 44 00 00 00 01 00 00 01 00`),
+    72,
   ],
   [
     "bad-xbzrle",
