@@ -40,7 +40,7 @@ export * from "./multifd/page_payload.ts";
 export * from "./multifd/qatzip.ts";
 export * from "./multifd/packet.ts";
 export * from "./multifd/compression.ts";
-export * from "./multifd/channel_reader.ts";
+export * from "./multifd/channel.ts";
 export * from "./xbzrle.ts";
 export * from "./elf_core.ts";
 export * from "./lime.ts";

@@ -9,7 +9,7 @@ import { decodeLibvirtSave } from "../container/libvirt.ts";
 import { PipeSource } from "../container/pipe.ts";
 import { FORMAT_ERROR_CODES, FormatError, type FormatErrorCode } from "../format/error.ts";
 import { DEFAULT_LIMITS } from "../format/limits.ts";
-import { MultifdChannelReader } from "../format/multifd/channel_reader.ts";
+import { MultifdChannelReader } from "../format/multifd/channel.ts";
 import {
   encodePage,
   encodeRamEos,

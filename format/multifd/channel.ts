@@ -108,7 +108,7 @@ export const MULTIFD_BLOCK_BYTES: number = 64 * 1024;
  *
  * @example
  * ```ts
- * import { MultifdChannelReader } from "./channel_reader.ts";
+ * import { MultifdChannelReader } from "./channel.ts";
  * import { encodeInitialPacket } from "./initial_packet.ts";
  * import { encodeRamPacket } from "./packet.ts";
  * import { ByteReader } from "../reader.ts";
