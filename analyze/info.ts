@@ -12,10 +12,10 @@ import type { FormatError } from "../format/error.ts";
 import { isElsewhere } from "../format/mapped_ram.ts";
 import type { RamBlock } from "../format/ram.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
+import { type ChannelsReading, readInput } from "./channels/read_input.ts";
 import { InfoCollector } from "./info_collector.ts";
-import type { DirtyBitmapInfo, RamBlockInfo, StreamInfo } from "./info_model.ts";
+import type { DirtyBitmapInfo, PageChannelsInfo, RamBlockInfo, StreamInfo } from "./info_model.ts";
 import { inputInfo } from "./input_info.ts";
-import { readState } from "./state.ts";
 
 /** How an overview is made. */
 export interface InfoOptions {
@@ -41,11 +41,10 @@ export function readInfo(
 ): { readonly info: StreamInfo; readonly error: FormatError | undefined } {
   const { slack, ...reading } = options;
   const collector = new InfoCollector(slack === true ? Infinity : SLACK_SEARCH_BYTES);
-  const { source, streamOffset } = input;
-  const state = readState(source, {
+  const { state, channels } = readInput(input, {
     ...reading,
-    offset: streamOffset,
     visitor: collector,
+    pages: { content: false },
     onItem: (item) => collector.item(item),
   });
   const { pageBytes, blocks = [] } = state;
@@ -69,12 +68,27 @@ export function readInfo(
     multifdFlushes: collector.flushes,
     dirtyBitmaps: collector.bitmaps.bitmaps().map(bitmapInfo),
     sizes: collector.sizes,
+    pageChannels: channels === undefined ? null : pageChannelsInfo(channels),
     notes: [
       ...input.notes,
-      ...collector.notes(state.guessed, ramBlocks, state.error === undefined),
+      ...collector.notes(state, ramBlocks, channels !== undefined),
+      ...(channels?.notes ?? []),
     ],
   };
   return { info, error: state.error };
+}
+
+function pageChannelsInfo(channels: ChannelsReading): PageChannelsInfo {
+  const { marks, kindOfMarks, repeatedPages, totals } = channels;
+  return {
+    syncMarks: marks,
+    markedBy: kindOfMarks,
+    repeatedPages,
+    channels: totals.map((each) => ({
+      ...each,
+      ratio: each.payloadBytes === 0 ? null : each.contentBytes / each.payloadBytes,
+    })),
+  };
 }
 
 function formatUuid(bytes: Uint8Array): string {

@@ -19,6 +19,7 @@ import type {
   SizesInfo,
 } from "./info_model.ts";
 import { missingChannels } from "./memory/completeness.ts";
+import type { StreamState } from "./state.ts";
 import { PageTracker } from "./memory/page_tracker.ts";
 import { clearBytes, countSlackPages } from "./memory/slack.ts";
 
@@ -165,9 +166,9 @@ export class InfoCollector extends PageTracker implements StreamVisitor {
   }
 
   notes(
-    guessed: readonly SectionItem[],
+    { guessed, error }: StreamState,
     blocks: readonly RamBlockInfo[],
-    isRead: boolean,
+    hasChannels: boolean,
   ): string[] {
     const notes: string[] = [];
     if (guessed.length > 0) {
@@ -178,9 +179,9 @@ export class InfoCollector extends PageTracker implements StreamVisitor {
     }
     const ranPostcopy = this.commands.some(({ name }) => name === "POSTCOPY_RUN");
     const missing = missingChannels({
-      isRead,
+      isRead: error === undefined,
       isMapped: configuredCapabilities(this.configuration).includes("mapped-ram"),
-      multifdFlushes: this.flushes,
+      multifdFlushes: hasChannels ? 0 : this.flushes,
       ranPostcopy,
       counts: blocks.flatMap(({ pages }) => pages === null ? [] : [pages]),
     });

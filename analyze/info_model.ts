@@ -6,6 +6,8 @@
 
 import type { Command } from "../format/command.ts";
 import type { SectionType } from "../format/section.ts";
+import type { SyncMarks } from "./channels/merger.ts";
+import type { ChannelTotals } from "./channels/totals.ts";
 import type { InputInfo } from "./input_info.ts";
 import type { PageCounts } from "./memory/page_table.ts";
 
@@ -108,6 +110,24 @@ export interface SizesInfo {
   trailing: number;
 }
 
+/** What went over a channel beside the main one. */
+export interface PageChannelInfo extends ChannelTotals {
+  /** Bytes of pages for each byte of payload; `null` where there is no payload. */
+  readonly ratio: number | null;
+}
+
+/** What went over the channels beside the main one. */
+export interface PageChannelsInfo {
+  /** Synchronisation marks on the main channel. */
+  readonly syncMarks: number;
+  /** How they are made: by words of their own, or (before QEMU 8.1) by the end of each RAM section. */
+  readonly markedBy: SyncMarks | null;
+  /** Pages that came twice between two marks. */
+  readonly repeatedPages: number;
+  /** The channels, multifd channels by their numbers. */
+  readonly channels: readonly PageChannelInfo[];
+}
+
 /** An overview of a stream. Its JSON is an interface: names stay. */
 export interface StreamInfo {
   /** Where the stream comes from. */
@@ -138,6 +158,8 @@ export interface StreamInfo {
   readonly resentPages: number;
   /** Multifd synchronisation marks. */
   readonly multifdFlushes: number;
+  /** The other channels of a captured migration that carry pages; `null` if there are none. */
+  readonly pageChannels: PageChannelsInfo | null;
   /** Dirty bitmaps. */
   readonly dirtyBitmaps: readonly DirtyBitmapInfo[];
   /** How many bytes are what. */

@@ -100,12 +100,11 @@ async function runBlocks(job: Job): Promise<number> {
   using folder = new OutputFolder(options.out, output);
   using progress = await startProgress(options.progress && options.quiet !== true);
   const vmdescription = await givenDescription(options);
-  const steps = extractBlocks(input.source, folder, await loadInflate(), {
+  const steps = extractBlocks(input, folder, await loadInflate(), {
     wanted: options.block,
     slack: options.slack ?? false,
     newHash,
     reading: {
-      offset: input.streamOffset,
       keepGoing: options.keepGoing ?? false,
       ...(vmdescription === undefined ? {} : { vmdescription }),
     },

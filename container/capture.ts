@@ -109,9 +109,5 @@ function channelNotes(channels: readonly CapturedChannel[]): string[] {
   const notes: string[] = [];
   const ids = channels.flatMap(({ channelId }) => channelId ?? []);
   if (new Set(ids).size < ids.length) notes.push("two multifd channels have the same number");
-  for (const role of ["multifd", "preempt"] as const) {
-    const count = channels.filter((each) => each.role === role).length;
-    if (count > 0) notes.push(`the pages in ${count} ${role} channel(s) are not decoded`);
-  }
   return notes;
 }

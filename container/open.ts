@@ -14,6 +14,7 @@
 import { FormatError } from "../format/error.ts";
 import { ByteReader } from "../format/reader.ts";
 import type { ByteSource } from "../format/source.ts";
+import type { OpenChannels } from "./channels.ts";
 import type { Compression } from "./decompress/compression.ts";
 import { listFolder, openSource, peekAt } from "./open_source.ts";
 import { PIPE_MEMORY_BYTES, PipeSource } from "./pipe.ts";
@@ -36,6 +37,8 @@ export interface OpenInput extends Disposable {
   readonly source: ByteSource;
   /** The other channels of a captured migration. */
   readonly channels: readonly CapturedChannel[];
+  /** Those of them that carry pages, opened. */
+  readonly pageChannels: OpenChannels | undefined;
   /** What deserves attention; grows while the input is read. */
   readonly notes: readonly string[];
 }
@@ -72,9 +75,15 @@ export async function openInput(
   const { mainPath, channels, notes } = await sortChannels(files);
   const shown = typeof path === "string" ? path : mainPath;
   const input = await unwrap(shown, mainPath, options, [{ kind: "capture", mainPath }]);
-  input.channels.push(...channels);
-  input.ownNotes.push(...notes);
-  return input;
+  try {
+    input.channels.push(...channels);
+    input.ownNotes.push(...notes);
+    await input.joinChannels(options.keepAll ?? false);
+    return input;
+  } catch (error) {
+    input[Symbol.dispose]();
+    throw error;
+  }
 }
 
 async function unwrap(
@@ -100,6 +109,7 @@ class WrappedInput implements OpenInput {
   readonly wrappers: Wrapper[] = [];
   readonly channels: CapturedChannel[] = [];
   readonly ownNotes: string[] = [];
+  pageChannels: OpenChannels | undefined;
   source: ByteSource;
   streamOffset: number;
   readonly #owned: Disposable[];
@@ -151,6 +161,15 @@ class WrappedInput implements OpenInput {
       throw this.#bad("No snapshots here", "a qcow2 image, as a snapshot was asked for");
     }
     if (options.keepAll === true && this.source instanceof PipeSource) this.source.keepAll();
+  }
+
+  /** Opens the channels that carry pages, and makes them one source with the main one. */
+  async joinChannels(keepAll: boolean): Promise<void> {
+    if (!this.channels.some(({ role }) => role === "multifd" || role === "preempt")) return;
+    const { ChannelsSource, openChannels } = await import("./channels.ts");
+    this.pageChannels = await openChannels(this.channels, keepAll);
+    this.#owned.push(this.pageChannels);
+    this.source = new ChannelsSource(this.source, this.pageChannels.channels);
   }
 
   async #makeSeekable(from: number): Promise<void> {

@@ -70,7 +70,7 @@ export interface RamRun {
   address: number;
   /** Fill byte of zero pages. */
   fill: number;
-  /** Absolute offset of the first page's content: page, delta or zlib stream. */
+  /** Absolute offset of the first page's content: page, delta or zlib stream; or {@link NOT_IN_INPUT}. */
   dataOffset: number;
   /** Bytes of content per record. */
   dataBytes: number;
@@ -81,6 +81,9 @@ export interface RamRun {
   /** Bytes of all records of the run together. */
   lengthBytes: number;
 }
+
+/** The `dataOffset` of contents that don't stand in the input as they are, because they were compressed together with others. */
+export const NOT_IN_INPUT = -1;
 
 /** Absolute offset of record `index` of a run. */
 export function recordOffset(run: RamRun, index: number): number {

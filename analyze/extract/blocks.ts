@@ -5,14 +5,15 @@
  */
 
 import type { Inflate } from "../../container/inflate.ts";
+import type { OpenInput } from "../../container/open.ts";
 import type { OutputFile } from "../../container/output_file.ts";
 import type { OutputFolder } from "../../container/output_folder.ts";
 import { isElsewhere } from "../../format/mapped_ram.ts";
 import type { RamBlock } from "../../format/ram.ts";
-import type { ByteSource } from "../../format/source.ts";
 import { type MissingChannels, missingChannels } from "../memory/completeness.ts";
 import { type BlockFiles, RamExtractor } from "../memory/ram_extractor.ts";
-import { type ReadStateOptions, readStateSteps, type StreamState } from "../state.ts";
+import type { ReadStateOptions, StreamState } from "../state.ts";
+import { type ChannelsReading, type InputReading, readInputSteps } from "../channels/read_input.ts";
 import { hashSteps, type NewHash } from "./hash.ts";
 
 /** What is extracted, and how. */
@@ -24,7 +25,7 @@ export interface BlockExtractionOptions {
   /** Makes hashes, if the files shall be hashed. */
   readonly newHash?: NewHash | undefined;
   /** How the stream is read. */
-  readonly reading: ReadStateOptions;
+  readonly reading: Omit<ReadStateOptions, "offset" | "visitor">;
 }
 
 /** A block in `ram.json`. */
@@ -49,6 +50,8 @@ export interface BlockExtraction {
   readonly blocks: readonly ExtractedBlock[];
   /** What the stream says about the guest. */
   readonly state: StreamState;
+  /** The other channels; `undefined` if there are none with pages. */
+  readonly channels: ChannelsReading | undefined;
   /** The kind of channels that have pages which are missing here: the memory is not whole. */
   readonly missingChannels: MissingChannels | undefined;
 }
@@ -103,7 +106,7 @@ class FolderFiles implements BlockFiles {
  * @throws {RangeError} if a wanted block isn't there
  */
 export function* extractBlocks(
-  source: ByteSource,
+  input: OpenInput,
   folder: OutputFolder,
   inflate: Inflate,
   options: BlockExtractionOptions,
@@ -111,8 +114,8 @@ export function* extractBlocks(
   // Its name is taken first: a RAM block may be called like that.
   const index = folder.create(INDEX_NAME);
   const files = new FolderFiles(folder, options);
-  const extractor = new RamExtractor(files, inflate, { source });
-  const { state, ranPostcopy } = yield* readSteps(source, extractor, options);
+  const extractor = new RamExtractor(files, inflate, { source: input.source });
+  const { state, channels, ranPostcopy } = yield* readSteps(input, extractor, options);
   const blocks = state.blocks ?? [];
   checkWanted(blocks, options.wanted);
   const totalBytes = extractor.bytesTaken + extractor.deferredBytes;
@@ -133,24 +136,25 @@ export function* extractBlocks(
   const missing = missingChannels({
     isRead: state.error === undefined,
     isMapped: blocks.some(({ mapped }) => mapped !== undefined),
-    multifdFlushes: extractor.multifdFlushes,
+    multifdFlushes: channels === undefined ? extractor.multifdFlushes : 0,
     ranPostcopy,
     counts,
   });
-  return { blocks: extracted, state, missingChannels: missing };
+  return { blocks: extracted, state, channels, missingChannels: missing };
 }
 
 function* readSteps(
-  source: ByteSource,
+  input: OpenInput,
   extractor: RamExtractor,
   { reading }: BlockExtractionOptions,
-): Generator<ExtractionProgress, { state: StreamState; ranPostcopy: boolean }, undefined> {
-  const steps = readStateSteps(source, { ...reading, visitor: extractor });
+): Generator<ExtractionProgress, InputReading & { ranPostcopy: boolean }, undefined> {
+  const pages = { content: true, sorted: true };
+  const steps = readInputSteps(input, { ...reading, pages, visitor: extractor });
   let totalBytes = 0;
   let ranPostcopy = false;
   for (;;) {
     const { done, value } = steps.next();
-    if (done === true) return { state: value, ranPostcopy };
+    if (done === true) return { ...value, ranPostcopy };
     ranPostcopy ||= value.kind === "command" && value.command.name === "POSTCOPY_RUN";
     if (value.kind === "section" && value.payload?.kind === "ram") {
       for (const block of value.payload.summary.blocks ?? []) totalBytes += block.usedLengthBytes;

@@ -8,7 +8,7 @@ import type { Inflate } from "../../container/inflate.ts";
 import { FormatError } from "../../format/error.ts";
 import type { StreamVisitor } from "../../format/payload.ts";
 import { PAGE_BYTES_RANGE, type RamBlock } from "../../format/ram.ts";
-import type { RamRun } from "../../format/ram_scanner.ts";
+import { NOT_IN_INPUT, type RamRun } from "../../format/ram_scanner.ts";
 import type { ByteSource } from "../../format/source.ts";
 import { decodeXbzrle } from "../../format/xbzrle.ts";
 import { ContentReader } from "./content_reader.ts";
@@ -110,6 +110,8 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
     if (run.kind === "zero") {
       const kind = run.fill === 0 ? PAGE_KIND.ZERO : PAGE_KIND.FILLED;
       table.set(first, run.count, kind, run.fill);
+    } else if (run.kind === "page" && run.dataOffset === NOT_IN_INPUT) {
+      this.#storePages(run, table, first, pageBytes);
     } else if (run.kind === "page") {
       table.set(first, run.count, PAGE_KIND.NORMAL, run.dataOffset, run.strideBytes);
     } else if (run.kind === "compressed") {
@@ -117,15 +119,38 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
     } else if (run.kind === "xbzrle") this.#delta(run, table, first, pageBytes);
   }
 
+  /** Keeps pages that can't be read again. */
+  #storePages(run: RamRun, table: BlockPages, first: number, pageBytes: number): void {
+    for (let index = 0; index < run.count; index++) {
+      const start = run.dataStart + index * run.strideBytes;
+      const page = run.buffer.subarray(start, start + pageBytes);
+      this.#keep(table, first + index, PAGE_KIND.STORED, page, run.offset);
+    }
+  }
+
+  /** Puts a page into the store, in the place of what is there of it already. */
+  #keep(
+    table: BlockPages,
+    page: number,
+    kind: PageKind,
+    content: Uint8Array,
+    offset: number,
+  ): void {
+    this.#changed ??= new PageStore(content.length);
+    const before = table.kindAt(page);
+    if (before === PAGE_KIND.DELTA || before === PAGE_KIND.STORED) {
+      const slot = table.locationAt(page);
+      this.#changed.replace(slot, content, offset);
+      table.set(page, 1, kind, slot);
+    } else table.set(page, 1, kind, this.#changed.add(content, offset));
+  }
+
   #delta(run: RamRun, table: BlockPages, first: number, pageBytes: number): void {
     const page = new Uint8Array(pageBytes);
     this.#readPage(table, first, page);
     const delta = run.buffer.subarray(run.dataStart, run.dataStart + run.dataBytes);
     decodeXbzrle(delta, page, run.dataOffset);
-    this.#changed ??= new PageStore(pageBytes);
-    if (table.kindAt(first) === PAGE_KIND.DELTA) {
-      this.#changed.replace(table.locationAt(first), page, run.offset);
-    } else table.set(first, 1, PAGE_KIND.DELTA, this.#changed.add(page, run.offset));
+    this.#keep(table, first, PAGE_KIND.DELTA, page, run.offset);
   }
 
   /** Takes a mapped-ram bitmap: only pages whose bit is set are in the file. */
@@ -248,6 +273,7 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
         return into.set(inflatePage(this.#inflate, deflated, into.length, location));
       }
       case PAGE_KIND.DELTA:
+      case PAGE_KIND.STORED:
         this.#changed!.read(location, into);
     }
   }

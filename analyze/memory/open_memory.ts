@@ -8,7 +8,8 @@ import { loadInflate } from "../../container/inflate.ts";
 import type { OpenInput } from "../../container/open.ts";
 import type { StreamItem } from "../../format/items.ts";
 import type { Vmdescription } from "../../format/vmdescription.ts";
-import { readState, type StreamState } from "../state.ts";
+import { type ChannelsReading, readInput } from "../channels/read_input.ts";
+import type { StreamState } from "../state.ts";
 import { type MissingChannels, missingChannels } from "./completeness.ts";
 import type { Guest } from "./guest.ts";
 import { GuestMemory, type GuestMemoryOptions } from "./guest_memory.ts";
@@ -29,6 +30,8 @@ export interface MemoryOfGuest extends Disposable {
   readonly state: StreamState;
   /** What the physical map can be found from. */
   readonly guest: Guest;
+  /** The other channels; `undefined` if there are none with pages. */
+  readonly channels: ChannelsReading | undefined;
   /** The kind of channels that have pages which are missing here: the memory is not whole. */
   readonly missingChannels: MissingChannels | undefined;
 }
@@ -52,9 +55,9 @@ export async function readGuestMemory(
     if (item.kind === "configuration") machine = item.configuration.machine;
   };
   try {
-    const state = readState(input.source, {
-      offset: input.streamOffset,
+    const { state, channels } = readInput(input, {
       visitor: memory,
+      pages: { content: true },
       keepGoing,
       onItem,
       ...(vmdescription === undefined ? {} : { vmdescription }),
@@ -63,11 +66,12 @@ export async function readGuestMemory(
     return {
       memory,
       state,
+      channels,
       guest: { machine, blocks, state },
       missingChannels: missingChannels({
         isRead: error === undefined,
         isMapped: blocks.some(({ mapped }) => mapped !== undefined),
-        multifdFlushes: memory.multifdFlushes,
+        multifdFlushes: channels === undefined ? memory.multifdFlushes : 0,
         ranPostcopy,
         counts: memory.counts,
       }),

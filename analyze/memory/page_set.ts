@@ -63,6 +63,13 @@ export class PageSet {
     return found;
   }
 
+  /** How many of `count` pages from `first` on are in the set. */
+  count(first: number, count: number): number {
+    let found = 0;
+    for (const _ of this.between(first, first + count)) found += 1;
+    return found;
+  }
+
   #eachPart(
     first: number,
     count: number,

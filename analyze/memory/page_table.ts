@@ -32,6 +32,8 @@ export const PAGE_KIND = {
   SLACK: 5,
   /** Filled with one byte that isn't 0, as only QEMU before 2.0 sent pages. */
   FILLED: 6,
+  /** Sent whole, but compressed together with others, so that it had to be stored. */
+  STORED: 7,
 } as const;
 
 /** A value of {@link PAGE_KIND}. */
@@ -85,7 +87,7 @@ export class BlockPages {
     this.#clearKind = withSlack ? PAGE_KIND.SLACK : PAGE_KIND.ZERO;
     this.pages = block.usedLengthBytes / pageBytes;
     this.#withLocations = withLocations;
-    this.#counts = [this.pages, 0, 0, 0, 0, 0, 0];
+    this.#counts = [this.pages, 0, 0, 0, 0, 0, 0, 0];
   }
 
   /** Takes a mapped-ram bitmap: pages whose bit is set are normal, the others are zero. */
@@ -224,7 +226,7 @@ export class BlockPages {
     const count = (kind: PageKind): number => this.#counts[kind]!;
     return {
       total: this.pages,
-      normal: count(PAGE_KIND.NORMAL),
+      normal: count(PAGE_KIND.NORMAL) + count(PAGE_KIND.STORED),
       zero: count(PAGE_KIND.ZERO) + count(PAGE_KIND.FILLED),
       delta: count(PAGE_KIND.DELTA),
       compressed: count(PAGE_KIND.COMPRESSED),
