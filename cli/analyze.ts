@@ -73,14 +73,20 @@ async function run(job: Job): Promise<number> {
   return await printState(job);
 }
 
-function read(job: Job, visitor?: StreamVisitor): StreamState {
-  const own = visitor === undefined ? {} : { visitor };
-  return readState(job.input.source, { ...readOptions(job), ...own });
+/** Reads the stream, with the pages in other channels. */
+async function readPages(job: Job, visitor: StreamVisitor, sorted: boolean): Promise<StreamState> {
+  const { readInput } = await import("../analyze/channels/read_input.ts");
+  const pages = { content: true, sorted };
+  return readInput(job.input, { ...readOptions(job), visitor, pages }).state;
 }
 
-function readOptions({ input, options, given }: Job): ReadStateOptions {
+/** Device state is in the main channel alone. */
+function readDevices(job: Job): ReadStateOptions {
+  return { ...readOptions(job), offset: job.input.streamOffset };
+}
+
+function readOptions({ options, given }: Job): Omit<ReadStateOptions, "offset"> {
   return {
-    offset: input.streamOffset,
     keepGoing: options.keepGoing,
     onItem: refuseCompatRecord,
     ...(given === undefined ? {} : { vmdescription: given }),
@@ -137,7 +143,7 @@ async function printState(job: Job): Promise<number> {
   const { options, streams } = job;
   const write = (bytes: Uint8Array) => streams.out.bytes(bytes);
   if (!options.memory) {
-    const state = read(job);
+    const state = readState(job.input.source, readDevices(job));
     writeCompatState(state, write);
     return conclude(state, streams);
   }
@@ -145,7 +151,7 @@ async function printState(job: Job): Promise<number> {
   const { compatMemory } = await import("../analyze/compat/memory.ts");
   const { loadInflate } = await import("../container/inflate.ts");
   using memory = new OrderedGuestMemory(job.input.source, await loadInflate());
-  const state = read(job, memory);
+  const state = await readPages(job, memory, false);
   writeCompatState(state, write, compatMemory(memory, state.pageBytes ?? 0));
   return conclude(state, streams);
 }
@@ -153,7 +159,7 @@ async function printState(job: Job): Promise<number> {
 async function printRich(job: Job): Promise<number> {
   const { printRichState } = await import("../analyze/rich/rich.ts");
   const { readRichState } = await import("../analyze/rich/state.ts");
-  const rich = readRichState(job.input.source, readOptions(job));
+  const rich = readRichState(job.input.source, readDevices(job));
   printRichState(rich, (text) => job.streams.out.text(text));
   return conclude(rich.state, job.streams);
 }
@@ -175,7 +181,7 @@ async function extract(job: Job): Promise<number> {
     file.setSize(block.usedLengthBytes);
     return file;
   };
-  const state = read(job, new RamExtractor({ memoryOf }, await loadInflate()));
+  const state = await readPages(job, new RamExtractor({ memoryOf }, await loadInflate()), true);
   if (state.vmdescription === undefined) folder.discard(description);
   else {
     writeText(description, compatDescription(state.vmdescription).trimEnd());

@@ -100,6 +100,7 @@ function printInfo(info: StreamInfo, { out }: Streams): void {
   printHead(headLines(info), out);
   printTables([
     ...wrapperTables(info.input),
+    ["Pages by channel", channelRows(info), "lrlrrrrrr"],
     ["RAM blocks", blockRows(info), "lrrrrrrr"],
     ["RAM by section", iterationRows(info), "rlrrrr"],
     ["Dirty bitmaps", bitmapRows(info), "llrl"],
@@ -158,6 +159,23 @@ function headLines(info: StreamInfo): [string, string][] {
 
 function bytes(count: number): string {
   return count < 1024 ? `${count} bytes` : `${sizeText(count)} (${count})`;
+}
+
+function channelRows({ pageChannels }: StreamInfo): string[][] {
+  return [
+    ["role", "number", "method", "packets", "syncs", "normal", "zero", "payload", "ratio"],
+    ...(pageChannels?.channels ?? []).map((channel) => [
+      channel.role,
+      String(channel.channelId ?? ""),
+      channel.method ?? "",
+      String(channel.packets),
+      String(channel.syncs),
+      String(channel.normalPages),
+      String(channel.zeroPages),
+      sizeText(channel.payloadBytes),
+      channel.ratio === null ? "" : channel.ratio.toFixed(1),
+    ]),
+  ];
 }
 
 function blockRows(info: StreamInfo): string[][] {

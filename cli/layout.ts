@@ -4,6 +4,7 @@
  * @module
  */
 
+import { layoutChannels } from "../analyze/layout/channels.ts";
 import { layoutRows } from "../analyze/layout/layout.ts";
 import type { LayoutRow } from "../analyze/layout/row.ts";
 import { explainOffset, type Explanation } from "../analyze/layout/explain.ts";
@@ -53,6 +54,7 @@ export async function runLayout(
   let error: FormatError | undefined;
   try {
     error = layoutRows(input.source, { ...reading, keepGoing }, (row) => printer.row(row));
+    if (error === undefined) layoutChannels(input, reading, (row) => printer.row(row));
   } catch (thrown) {
     // The rows before the damage are printed already: what stands on standard output has to be whole JSON all the same.
     if (isFormatError(thrown)) printer.end(thrown);
@@ -67,6 +69,7 @@ export async function runLayout(
 /** Rows as lines of text. */
 class TablePrinter {
   readonly #out: Output;
+  #channel: string | undefined;
 
   constructor(out: Output) {
     this.#out = out;
@@ -75,6 +78,11 @@ class TablePrinter {
 
   row(row: LayoutRow): void {
     const indent = "  ".repeat(row.depth);
+    if (row.channel !== undefined && row.channel !== this.#channel) {
+      this.#channel = row.channel;
+      this.#out.line();
+      this.#out.line(row.channel);
+    }
     tableLine(this.#out, hex(row.offset, 8), String(row.lengthBytes), indent + row.description);
   }
 

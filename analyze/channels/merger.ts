@@ -288,6 +288,6 @@ function hasPages({ normal, zero }: MultifdRamPacket): boolean {
 }
 
 /** A channel in the path of errors and in notes. */
-function channelName({ channel }: OpenChannel): string {
+export function channelName({ channel }: OpenChannel): string {
   return channel.role === "multifd" ? `multifd channel ${channel.channelId}` : "preempt channel";
 }

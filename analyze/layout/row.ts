@@ -37,6 +37,9 @@ export type LayoutKind =
   | "flush"
   | "hook"
   | "eos"
+  /** In a multifd channel: a packet's header with its offsets, and what follows it. */
+  | "packet-header"
+  | "packet-payload"
   /** The rest. */
   | "compat-record"
   | "trailing"
@@ -44,6 +47,8 @@ export type LayoutKind =
 
 /** A range of the input. */
 export interface LayoutRow {
+  /** The channel that the offset counts in, if it isn't the main one, e.g. `multifd channel 0`. */
+  readonly channel?: string;
   /** Absolute offset of the first byte. */
   readonly offset: number;
   /** Bytes; never 0. */
