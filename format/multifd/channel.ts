@@ -14,7 +14,12 @@ import type { MultifdDecompressor } from "./compression.ts";
 import { badMultifd, isZero } from "./error.ts";
 import { MULTIFD_FLAG, type MultifdMethod, multifdMethod } from "./flags.ts";
 import { decodeInitialPacket, type MultifdInitialPacket } from "./initial_packet.ts";
-import { decodeOffsets, MULTIFD_PACKET_BYTES, multifdOffsetsBytes } from "./offsets.ts";
+import {
+  decodeOffsets,
+  MULTIFD_PACKET_BYTES,
+  multifdOffsetsBytes,
+  type MultifdPages,
+} from "./offsets.ts";
 import {
   checkDeviceStateSize,
   checkRamCounts,
@@ -26,11 +31,12 @@ import {
   decodePacketHeader,
   decodePacketName,
   headerNotes,
-  MULTIFD_RAM_HEADER_BYTES,
   type MultifdDeviceStateHeader,
   type MultifdRamHeader,
   payloadBytesOf,
 } from "./packet_header.ts";
+
+const NO_PAGES: MultifdPages = { normal: [], zero: [] };
 
 /** What packets of both kinds have. */
 export interface MultifdPacketPlace {
@@ -47,7 +53,7 @@ export interface MultifdPacketPlace {
 }
 
 /** A packet with pages, or a SYNC packet, or (before QEMU 9.0) both, or neither. */
-export interface MultifdRamPacket extends MultifdPacketPlace {
+export interface MultifdRamPacket extends MultifdPacketPlace, MultifdPages {
   /** What kind of packet it is. */
   readonly kind: "ram";
   /** All flags. */
@@ -60,10 +66,6 @@ export interface MultifdRamPacket extends MultifdPacketPlace {
   readonly pagesAlloc: number;
   /** The block that all pages belong to; `undefined` if there are none. */
   readonly block: RamBlock | undefined;
-  /** Addresses of the pages in the payload, in its order. */
-  readonly normal: readonly number[];
-  /** Addresses of the pages that are zero. */
-  readonly zero: readonly number[];
   /** Number of the packet, in one count over all channels. */
   readonly packetNumber: number;
   /**
@@ -134,7 +136,6 @@ export class MultifdChannelReader implements Disposable {
   readonly #reader: ByteReader;
   readonly #options: MultifdChannelOptions;
   readonly #depth: number;
-  readonly #seen: Set<number> = new Set();
   #index = 0;
   #decompressor: MultifdDecompressor | undefined;
   /** Where payloads go that don't stand whole in the reader's buffer. */
@@ -203,17 +204,13 @@ export class MultifdChannelReader implements Disposable {
     const { pageBytes, blocks } = this.#options;
     const { normalPages, zeroPages, flags } = header;
     checkRamCounts(reader, header, offset, pageBytes);
-    const slots = reader.bytes(multifdOffsetsBytes(pageBytes), "offsets of a multifd packet");
     let block: RamBlock | undefined;
-    let normal: readonly number[] = [];
-    let zero: readonly number[] = [];
+    let pages: MultifdPages = NO_PAGES;
     if (normalPages + zeroPages > 0) {
       block = findPacketBlock(reader, header, offset, blocks);
-      this.#seen.clear();
-      const slotsOffset = offset + MULTIFD_RAM_HEADER_BYTES;
-      const context = { offset: slotsOffset, block, pageBytes, seen: this.#seen };
-      normal = decodeOffsets(reader, slots, 0, normalPages, context);
-      zero = decodeOffsets(reader, slots, normalPages, zeroPages, context);
+      pages = decodeOffsets(reader, normalPages, zeroPages, block, pageBytes);
+    } else {
+      reader.skip(multifdOffsetsBytes(pageBytes), "offsets of a multifd packet");
     }
     checkRamPayload(reader, header, offset, pageBytes);
     const method = multifdMethod(flags);
@@ -228,8 +225,7 @@ export class MultifdChannelReader implements Disposable {
       method,
       pagesAlloc: header.pagesAlloc,
       block,
-      normal,
-      zero,
+      ...pages,
       packetNumber: header.packetNumber,
       payloadOffset,
       payloadBytes,

@@ -32,61 +32,71 @@ export function multifdOffsetsBytes(pageBytes: number): number {
   return multifdPageCapacity(pageBytes) * SLOT_BYTES;
 }
 
-/** What the offsets of a packet are read with. */
-export interface MultifdOffsetsContext {
-  /** Absolute offset of the first slot. */
-  readonly offset: number;
-  /** The block that the pages belong to. */
-  readonly block: RamBlock;
-  /** Target page size in bytes. */
-  readonly pageBytes: number;
-  /** Addresses in this packet so far; those that are decoded are added. */
-  readonly seen: Set<number>;
+/** The pages of a packet: their addresses in the block. */
+export interface MultifdPages {
+  /** Pages in the payload, in its order. */
+  readonly normal: readonly number[];
+  /** Pages that are zero. */
+  readonly zero: readonly number[];
 }
 
-/** Decodes the slots from `first` on: addresses of pages that lie in the block, none of them twice. */
+/** Decodes the offsets of a packet: addresses of pages that lie in the block, none of them twice. */
 export function decodeOffsets(
   reader: ByteReader,
-  slots: Uint8Array,
-  first: number,
-  count: number,
-  context: MultifdOffsetsContext,
-): number[] {
-  const view = new DataView(slots.buffer, slots.byteOffset, slots.byteLength);
-  const last = context.block.usedLengthBytes - context.pageBytes;
-  const addresses = new Array<number>(count);
-  for (let index = 0; index < count; index++) {
-    const at = (first + index) * SLOT_BYTES;
+  normalPages: number,
+  zeroPages: number,
+  block: RamBlock,
+  pageBytes: number,
+): MultifdPages {
+  const offsetsBytes = multifdOffsetsBytes(pageBytes);
+  reader.need(offsetsBytes, "offsets of a multifd packet");
+  const { view, head } = reader;
+  const last = block.usedLengthBytes - pageBytes;
+  const addresses = new Array<number>(normalPages + zeroPages);
+  let previous = -1;
+  let isAscending = true;
+  for (let slot = 0; slot < addresses.length; slot++) {
+    const at = head + slot * SLOT_BYTES;
     // Not exact above 2^53, but then it lies behind every block.
     const address = view.getUint32(at) * 0x100000000 + view.getUint32(at + 4);
-    if (address > last || address % context.pageBytes !== 0 || context.seen.has(address)) {
-      throw badOffset(reader, view, first + index, context);
+    if (address > last || (address & (pageBytes - 1)) !== 0) {
+      throw badOffset(reader, slot, block, pageBytes);
     }
-    context.seen.add(address);
-    addresses[index] = address;
+    if (address <= previous) isAscending = false;
+    addresses[slot] = previous = address;
   }
-  return addresses;
+  // Pages mostly come in order, and a set of them is what would take most of the time.
+  const repeated = isAscending ? -1 : firstRepeated(addresses, pageBytes);
+  if (repeated >= 0) throw badOffset(reader, repeated, block, pageBytes);
+  reader.head += offsetsBytes;
+  return { normal: addresses.slice(0, normalPages), zero: addresses.slice(normalPages) };
+}
+
+/** Index of the first address that stands there a second time, or -1. */
+function firstRepeated(addresses: readonly number[], pageBytes: number): number {
+  const seen = new Set<number>();
+  return addresses.findIndex((address) => seen.size === seen.add(address / pageBytes).size);
 }
 
 function badOffset(
   reader: ByteReader,
-  view: DataView,
   slot: number,
-  { offset, block, pageBytes }: MultifdOffsetsContext,
+  block: RamBlock,
+  pageBytes: number,
 ): Error {
-  const address = view.getBigUint64(slot * SLOT_BYTES);
+  const address = reader.view.getBigUint64(reader.head + slot * SLOT_BYTES);
   reader.path.push(`offset[${slot}]`);
-  const fault = { offset: offset + slot * SLOT_BYTES, found: hex(address) };
+  const fault = { offset: reader.offset + slot * SLOT_BYTES, found: hex(address) };
   if (address % BigInt(pageBytes) !== 0n) {
     const expected = `a multiple of the page size, ${pageBytes}`;
     return badMultifd(reader, "offset of a page: not on a page border", { ...fault, expected });
   }
-  const inside = block.usedLengthBytes - pageBytes;
-  if (address > BigInt(inside)) {
+  const last = block.usedLengthBytes - pageBytes;
+  if (address > BigInt(last)) {
     const name = quoteText(block.name);
-    const expected = inside < 0
+    const expected = last < 0
       ? `none: block ${name} is shorter than a page`
-      : `at most ${hex(inside)} in block ${name}`;
+      : `at most ${hex(last)} in block ${name}`;
     return badMultifd(reader, "offset of a page: outside of the block", { ...fault, expected });
   }
   const expected = "each page once in a packet";
