@@ -74,7 +74,9 @@ export async function openInput(
   const { sortChannels } = await import("./capture.ts");
   const { mainPath, channels, notes } = await sortChannels(files);
   const shown = typeof path === "string" ? path : mainPath;
-  const input = await unwrap(shown, mainPath, options, [{ kind: "capture", mainPath }]);
+  // The description at the end of the main channel has to be known before the other channels are looked into.
+  const whole = { ...options, seekable: true };
+  const input = await unwrap(shown, mainPath, whole, [{ kind: "capture", mainPath }]);
   try {
     input.channels.push(...channels);
     input.ownNotes.push(...notes);

@@ -31,6 +31,7 @@ import type { SectionIdentity, SectionType } from "../../format/section.ts";
 import { PageSet } from "../memory/page_set.ts";
 import { type ChannelTotals, newTotals } from "./totals.ts";
 import { PacketRuns } from "./packet_runs.ts";
+import { inferPageBytes } from "./page_size.ts";
 
 /** What a visitor wants to see of pages. */
 export interface MergerOptions {
@@ -184,6 +185,7 @@ export class ChannelMerger implements StreamVisitor {
 
   #readerOf(channel: Channel): MultifdChannelReader {
     if (channel.reader !== undefined) return channel.reader;
+    if (this.#pageBytes === 0) this.#pageBytes = inferPageBytes(channel.open.source);
     const reader = new ByteReader(channel.open.source, { blockBytes: MULTIFD_BLOCK_BYTES });
     channel.reader = new MultifdChannelReader(reader, {
       blocks: this.#blocks,

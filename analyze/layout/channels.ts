@@ -18,6 +18,7 @@ import { newRamContext, RamScanner } from "../../format/ram_scanner.ts";
 import { ByteReader } from "../../format/reader.ts";
 import { hex, quoteText } from "../../format/text.ts";
 import { channelName } from "../channels/merger.ts";
+import { inferPageBytes } from "../channels/page_size.ts";
 import { readState } from "../state.ts";
 import type { LayoutKind, LayoutOptions, LayoutRow } from "./row.ts";
 import { describePending, extendPending, type PendingRun, pendingRun } from "./runs.ts";
@@ -41,7 +42,7 @@ export function layoutChannels(
   const byName = new Map(blocks.map((block) => [block.name, block]));
   for (const open of channels) {
     const isMultifd = open.channel.role === "multifd";
-    if (isMultifd) layoutMultifd(open, byName, pageBytes ?? 0, visit);
+    if (isMultifd) layoutMultifd(open, byName, pageBytes ?? inferPageBytes(open.source), visit);
     else layoutPreempt(open, byName, pageBytes, visit);
   }
 }
