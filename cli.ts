@@ -27,6 +27,7 @@ const SUBCOMMANDS: Record<string, () => Promise<{ readonly makeCommand: MakeComm
   search: () => import("./cli/search_command.ts"),
   read: () => import("./cli/read_command.ts"),
   registers: () => import("./cli/registers_command.ts"),
+  capture: () => import("./cli/capture_command.ts"),
   completions: () => import("./cli/completions_command.ts"),
 };
 

@@ -1,0 +1,203 @@
+/**
+ * `migstream capture`: records a migration, connection by connection.
+ *
+ * @module
+ */
+
+import type { OutputFolder } from "../container/output_folder.ts";
+import { type Address, addressText, parseAddress } from "../live/address.ts";
+import { captureMigration, type RecordedMigration } from "../live/capture.ts";
+import {
+  beginCaptureFolder,
+  CAPTURE_FILE,
+  CAPTURE_VERSION,
+  type CaptureDescription,
+  type CaptureFileEntry,
+  removeStaleFiles,
+} from "../live/capture_folder.ts";
+import { type CaptureCheck, checkRecordings } from "../live/check.ts";
+import type { Recording } from "../live/recording.ts";
+import { describeCount } from "../live/words.ts";
+import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
+import { watchSignals } from "./signals.ts";
+import { sizeText } from "./size_text.ts";
+import { startStatusLine } from "./status_line.ts";
+import { table } from "./table.ts";
+
+/** Options of `capture`. */
+export interface CaptureCommandOptions {
+  /** Where the source connects to. */
+  readonly listen: string;
+  /** The folder. */
+  readonly out: string;
+  /** Where a real destination listens. */
+  readonly forward?: string | undefined;
+  /** How many multifd channels have to come. */
+  readonly channels?: number | undefined;
+  /** Whether a capture that is there is replaced. */
+  readonly force?: boolean | undefined;
+  /** Whether files are on the disk before they get their names. */
+  readonly sync: boolean;
+  /** Whether there may be a status line. */
+  readonly progress: boolean;
+  /** Whether nothing but errors is printed. */
+  readonly quiet?: boolean | undefined;
+}
+
+/** Records a migration. */
+export async function runCapture(
+  options: CaptureCommandOptions,
+  streams: Streams,
+): Promise<number> {
+  const listen = addressOption("--listen", options.listen);
+  const forward = options.forward === undefined
+    ? undefined
+    : addressOption("--forward", options.forward);
+  const { force = false, sync, quiet = false } = options;
+  using folder = beginCaptureFolder(options.out, { force, sync });
+  using signals = watchSignals();
+  using status = startStatusLine(options.progress && !quiet);
+  const say = (text: string) => {
+    status.clear();
+    streams.err.line(escapeLine(text));
+    streams.err.flush();
+  };
+  const startedAt = new Date();
+  const startMs = performance.now();
+  const recorded = await captureMigration({
+    listen,
+    forward,
+    folder,
+    signal: signals.signal,
+    onListening: (address) => {
+      if (!quiet) say(`listening on ${addressText(address)}`);
+    },
+    onNote: (text) => {
+      if (!quiet) say(`note: ${text}`);
+    },
+    onProgress: (recordings) => status.show(() => statusText(recordings, startMs)),
+  });
+  status.clear();
+  const check = await checkRecordings(recorded.recordings, options.channels);
+  const problems = [...failureProblems(recorded), ...check.problems];
+  const files = fileEntries(recorded.recordings, check, folder);
+  if (files.length === 0) return concludeEmpty(recorded, signals.received?.exitCode, say);
+  const description: CaptureDescription = {
+    format: "migstream-capture",
+    version: CAPTURE_VERSION,
+    startedAt: startedAt.toISOString(),
+    endedAt: new Date().toISOString(),
+    complete: problems.length === 0,
+    problems,
+    interrupted: recorded.interrupted,
+    ...(forward === undefined ? {} : { forwardedTo: addressText(forward) }),
+    emptyConnections: recorded.recordings.filter((each) => sizeOf(each) === 0).length,
+    files,
+    ...(check.returnPath === undefined ? {} : { returnPath: messagesOf(check) }),
+  };
+  writeDescription(folder, description);
+  folder.commit();
+  removeStaleFiles(options.out, files);
+  if (!quiet) printFiles(files, options.out, description, streams);
+  for (const problem of problems) say(`error: ${problem}`);
+  if (signals.received !== undefined) return signals.received.exitCode;
+  return problems.length === 0 ? EXIT.DONE : EXIT.FAILED;
+}
+
+function addressOption(name: string, text: string): Address {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    throw new UsageError(`${name}: ${describeError(error)}`);
+  }
+}
+
+function sizeOf({ forwardBytes, backwardBytes }: Recording): number {
+  return forwardBytes + backwardBytes;
+}
+
+function statusText(recordings: readonly Recording[], startMs: number): string {
+  const open = recordings.filter(({ ended }) => ended === undefined).length;
+  const bytes = recordings.reduce((sum, recording) => sum + sizeOf(recording), 0);
+  if (bytes === 0) return "waiting for a migration";
+  const rate = bytes / Math.max(1, performance.now() - startMs) * 1000;
+  const connections = describeCount(recordings.length, "connection");
+  return `${sizeText(bytes)}, ${sizeText(rate)}/s, ${connections}, ${open} open`;
+}
+
+/** What went wrong besides what the bytes tell. */
+function failureProblems({ recordings, failure, interrupted }: RecordedMigration): string[] {
+  const problems = recordings.flatMap(({ connection, refusedAtBytes }) =>
+    refusedAtBytes === undefined
+      ? []
+      : [`the destination closed connection ${connection} at byte ${refusedAtBytes} or before`]
+  );
+  if (failure !== undefined) problems.unshift(describeError(failure));
+  if (interrupted) problems.unshift("the capture was interrupted");
+  return problems;
+}
+
+function fileEntries(
+  recordings: readonly Recording[],
+  check: CaptureCheck,
+  folder: OutputFolder,
+): CaptureFileEntry[] {
+  return recordings.flatMap((recording) => {
+    const { connection, kind, ended, forward, backward } = recording;
+    if (kind === undefined) return [];
+    const complete = ended === "closed" && !check.byConnection.has(connection);
+    return ([["forward", forward], ["return", backward]] as const).flatMap(
+      ([direction, recorded]) => {
+        if (recorded === undefined) return [];
+        return [{
+          file: folder.relativePath(recorded.file),
+          role: kind.role,
+          ...(kind.channelId === undefined ? {} : { channel: kind.channelId }),
+          connection,
+          direction,
+          bytes: recorded.sizeBytes,
+          complete: direction === "forward"
+            ? complete
+            : ended !== "cut" && check.returnPath?.problem === undefined,
+        }];
+      },
+    );
+  });
+}
+
+function messagesOf({ returnPath }: CaptureCheck): NonNullable<CaptureDescription["returnPath"]> {
+  return { messages: returnPath?.messages ?? {} };
+}
+
+function writeDescription(folder: OutputFolder, description: CaptureDescription): void {
+  const text = `${JSON.stringify(description, null, 2)}\n`;
+  folder.create(CAPTURE_FILE).writeAt(0, new TextEncoder().encode(text));
+}
+
+/** Nothing came: there is nothing to keep. */
+function concludeEmpty(
+  { failure }: RecordedMigration,
+  exitCode: number | undefined,
+  say: (text: string) => void,
+): number {
+  if (failure !== undefined) throw failure;
+  say("error: nothing came, nothing was written");
+  return exitCode ?? EXIT.FAILED;
+}
+
+function printFiles(
+  files: readonly CaptureFileEntry[],
+  out: string,
+  { returnPath, complete }: CaptureDescription,
+  streams: Streams,
+): void {
+  const rows = files.map((entry) => [
+    escapeLine(`${out}/${entry.file}`),
+    sizeText(entry.bytes),
+    entry.complete || complete ? "" : "incomplete",
+  ]);
+  for (const line of table(rows, "lrl")) streams.out.line(line);
+  if (returnPath === undefined) return;
+  const counts = Object.entries(returnPath.messages).map(([name, count]) => `${count} ${name}`);
+  streams.out.line(`return path: ${counts.join(", ")}`);
+}
