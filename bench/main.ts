@@ -21,6 +21,7 @@ import { writeClassicStream, writeMappedStream, type Written } from "./generate.
 import { halfZeroGuest, sparseGuest } from "./guest.ts";
 import { loadRecording } from "./recording.ts";
 import { MEMORY_FILES, memoryComparisons, prepareMemory } from "./memory.ts";
+import { CAPTURE_FILES, multifdComparisons, writeCaptures } from "./multifd.ts";
 import { outputOf, removeIfThere, succeeds } from "./run.ts";
 import { formatTable, measure, type Row } from "./table.ts";
 
@@ -168,14 +169,23 @@ function printResult(rows: readonly Row[]): void {
 async function main(options: Options): Promise<number> {
   const folder = options.dir ?? Deno.makeTempDirSync({ prefix: "migstream-bench-" });
   Deno.mkdirSync(folder, { recursive: true });
-  const files = ["classic.mig", "mapped.mig", "sparse.mig", ...MEMORY_FILES]
+  const names = ["classic.mig", "mapped.mig", "sparse.mig", ...MEMORY_FILES, ...CAPTURE_FILES];
+  const files = names
     .map((file) => `${folder}/${file}`);
   try {
     const setting = prepare(Deno.realPathSync(folder), options);
     printHeading(options, setting);
     const rows: Row[] = [];
     const memory = prepareMemory(Deno.realPathSync(folder), setting);
-    for (const comparison of [...listComparisons(setting), ...memoryComparisons(memory)]) {
+    const recording = loadRecording();
+    const guest = halfZeroGuest(recording, options.smoke ? 32 * MIB : 2 * GIB);
+    const captures = await writeCaptures(Deno.realPathSync(folder), recording, guest);
+    const comparisons = [
+      ...listComparisons(setting),
+      ...memoryComparisons(memory),
+      ...multifdComparisons(captures),
+    ];
+    for (const comparison of comparisons) {
       if (!comparison.what.includes(options.only)) continue;
       console.error(`measuring: ${comparison.what} (${comparison.kind})`);
       rows.push(await measure(comparison, { pairs: options.pairs, judge: !options.smoke }));

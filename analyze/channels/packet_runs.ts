@@ -89,7 +89,9 @@ export class PacketRuns {
 
   #zero(packet: MultifdRamPacket, pageBytes: number): void {
     const run = this.#begin(packet, "zero");
-    const addresses = packet.zero.toSorted((a, b) => a - b);
+    const addresses = isAscending(packet.zero)
+      ? packet.zero
+      : packet.zero.toSorted((a, b) => a - b);
     run.fill = 0;
     run.buffer = EMPTY;
     run.dataBytes = 0;
@@ -105,8 +107,16 @@ export class PacketRuns {
   }
 }
 
-/** The indices of addresses, by ascending address. */
-function ascending(addresses: readonly number[]): number[] {
+function isAscending(addresses: readonly number[]): boolean {
+  for (let index = 1; index < addresses.length; index++) {
+    if (addresses[index]! < addresses[index - 1]!) return false;
+  }
+  return true;
+}
+
+/** The indices of addresses, by ascending address; `undefined` if they are that already. */
+function ascending(addresses: readonly number[]): number[] | undefined {
+  if (isAscending(addresses)) return undefined;
   return Array.from(addresses, (_, index) => index)
     .sort((a, b) => addresses[a]! - addresses[b]!);
 }
