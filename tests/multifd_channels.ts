@@ -6,7 +6,7 @@
 
 import { MultifdChannelReader, type MultifdPacket } from "../format/multifd/channel.ts";
 import type { MultifdDecompressor } from "../format/multifd/compression.ts";
-import { encodeInitialPacket } from "../format/multifd/initial_packet.ts";
+import { encodeInitialPacket, MULTIFD_INITIAL_BYTES } from "../format/multifd/initial_packet.ts";
 import { encodeRamPacket, type MultifdRamFields } from "../format/multifd/packet.ts";
 import type { RamBlock } from "../format/ram.ts";
 import { ByteReader } from "../format/reader.ts";
@@ -99,3 +99,20 @@ export function channelOf(
   for (const packet of packets) encodeRamPacket(writer, packet, pageBytes);
   return writer.finish();
 }
+
+/** Where the first packet behind the channel's begins. */
+export const START: number = MULTIFD_INITIAL_BYTES;
+/** Bytes of a packet without its payload. */
+export const RAM_BYTES = 1344;
+
+/** Some pages full of one byte. */
+export function pagesOf(count: number, fill = 7): Uint8Array {
+  return new Uint8Array(count * PAGE_BYTES).fill(fill);
+}
+
+/** A DEVICE_STATE packet. */
+export const DEVICE: { idstr: string; instanceId: number; payload: Uint8Array } = {
+  idstr: "0000:00:02.0/vfio",
+  instanceId: 3,
+  payload: new Uint8Array(20).fill(5),
+};

@@ -3,22 +3,17 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { FormatError, isFormatError } from "../format/error.ts";
+import { FormatError } from "../format/error.ts";
 import type { MultifdDeviceStatePacket, MultifdRamPacket } from "../format/multifd/channel.ts";
 import { MultifdChannelReader } from "../format/multifd/channel.ts";
 import { multifdMethod } from "../format/multifd/flags.ts";
-import {
-  decodeInitialPacket,
-  encodeInitialPacket,
-  MULTIFD_INITIAL_BYTES,
-} from "../format/multifd/initial_packet.ts";
+import { decodeInitialPacket, encodeInitialPacket } from "../format/multifd/initial_packet.ts";
 import { decodeOffsets, encodeOffsets } from "../format/multifd/offsets.ts";
 import {
   decodePacket,
   encodeDeviceStatePacket,
   encodePacket,
   encodeRamPacket,
-  MULTIFD_DEVICE_STATE_MAX_BYTES,
   type MultifdRamFields,
 } from "../format/multifd/packet.ts";
 import { decodePacketHeader, encodePacketHeader } from "../format/multifd/packet_header.ts";
@@ -29,17 +24,14 @@ import {
   BLOCKS,
   blocksOf,
   channelOf,
+  DEVICE,
   PAGE_BYTES,
+  pagesOf,
+  RAM_BYTES,
   readChannel,
-  recordedChannels,
+  START,
 } from "./multifd_channels.ts";
-import { Random } from "./reading.ts";
 
-/** Where the packet begins that {@link damaged} damages. */
-const START = MULTIFD_INITIAL_BYTES;
-const RAM_BYTES = 1344;
-
-const pagesOf = (count: number, fill = 7) => new Uint8Array(count * PAGE_BYTES).fill(fill);
 const PLAIN: MultifdRamFields = {
   packetNumber: 40,
   block: "pc.ram",
@@ -53,7 +45,6 @@ const QPL: MultifdRamFields = {
   payload: written((writer) => encodePageParts(writer, [new Uint8Array(10), pagesOf(1)])),
 };
 const ZLIB: MultifdRamFields = { ...PLAIN, method: "zlib", payload: new Uint8Array(9) };
-const DEVICE = { idstr: "0000:00:02.0/vfio", instanceId: 3, payload: new Uint8Array(20).fill(5) };
 
 /** The error for a channel with one packet, after `edit` has damaged that. */
 function damaged(
@@ -320,90 +311,6 @@ Deno.test("multifd packet: no page size", () => {
   for (const pageBytes of [0, 128, 4095, 131072, NaN, -4096]) {
     assertThrows(() => new MultifdChannelReader(reader, { blocks: BLOCKS, pageBytes }), RangeError);
   }
-});
-
-Deno.test("multifd packet: cut anywhere, a channel is truncated; between packets, it ends", () => {
-  const pageBytes = PAGE_BYTES;
-  const blocks = blocksOf(blockOf("b", 4 * pageBytes));
-  const bytes = written((writer) => {
-    encodeInitialPacket(writer, { channelId: 0 });
-    encodeRamPacket(writer, {
-      packetNumber: 0,
-      block: "b",
-      normal: [PAGE_BYTES],
-      payload: pagesOf(1),
-    }, pageBytes);
-    encodeDeviceStatePacket(writer, DEVICE);
-    const payload = written((inner) => encodePageParts(inner, [new Uint8Array(30)]));
-    encodeRamPacket(
-      writer,
-      { packetNumber: 1, method: "uadk", block: "b", normal: [0], payload },
-      pageBytes,
-    );
-    encodeRamPacket(writer, { packetNumber: 2, isSync: true }, pageBytes);
-  });
-  const options = { blocks, pageBytes, blockBytes: 1024 };
-  const packets = readChannel(bytes, options);
-  const borders = new Set([START, ...packets.map((packet) => packet.offset + packet.lengthBytes)]);
-  assertEquals([packets.length, borders.has(bytes.length)], [4, true]);
-  for (let length = 0; length < bytes.length; length++) {
-    const cut = bytes.subarray(0, length);
-    if (borders.has(length)) {
-      const read = readChannel(cut, options);
-      assertEquals(read, packets.slice(0, read.length));
-      continue;
-    }
-    for (const content of [true, false]) {
-      const error = assertThrows(() => readChannel(cut, { ...options, content }), FormatError);
-      assertEquals([error.code, error.offset], ["truncated", length], error.describe());
-    }
-  }
-});
-
-Deno.test("multifd packet: random bytes changed give packets or a FormatError", () => {
-  const { channels, ...main } = recordedChannels("pc-multifd-7.2");
-  const random = new Random(11);
-  const counts = { read: 0, refused: 0 };
-  for (const whole of channels) {
-    for (let turn = 0; turn < 400; turn++) {
-      const bytes = whole.slice();
-      for (let change = random.below(4); change >= 0; change--) {
-        // Headers are a small part; half of the changes go there.
-        const at = random.below(2) === 0 ? random.below(3000) : random.below(bytes.length);
-        bytes[Math.min(at, bytes.length - 1)] = random.below(256);
-      }
-      try {
-        readChannel(bytes, main);
-        counts.read += 1;
-      } catch (error) {
-        if (!isFormatError(error)) throw error;
-        counts.refused += 1;
-      }
-    }
-  }
-  assert(counts.read > 50 && counts.refused > 50, JSON.stringify(counts));
-});
-
-Deno.test("multifd packet: a claim costs no memory", () => {
-  const claim = (flags: number) =>
-    written((writer) => {
-      encodeInitialPacket(writer, { channelId: 0 });
-      encodePacketHeader(writer, {
-        kind: "device-state",
-        flags,
-        name: new Uint8Array(256),
-        instanceId: 0,
-        nextPacketBytes: MULTIFD_DEVICE_STATE_MAX_BYTES,
-      });
-    });
-  const before = Deno.memoryUsage().external;
-  const bytes = claim(0x40);
-  const error = assertThrows(() => readChannel(bytes), FormatError);
-  assertEquals(error.code, "truncated");
-  const reader = readerOf(bytes);
-  reader.skip(START, "first packet");
-  assertEquals(assertThrows(() => decodePacket(reader, 4096), FormatError).code, "truncated");
-  assert(Deno.memoryUsage().external - before < 64e6);
 });
 
 Deno.test("multifd packet: headers alone, for who does not know the page size", () => {

@@ -256,6 +256,8 @@ export class MultifdChannelReader implements Disposable {
     try {
       decompressor.decompress(method, payload, into, this.#options.pageBytes);
     } catch (error) {
+      // A runtime that can't do it is no fault of the data.
+      if (error instanceof TypeError) throw error;
       throw this.#badPayload(method, payloadOffset, error);
     }
     return into;

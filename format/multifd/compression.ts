@@ -17,7 +17,7 @@ export interface MultifdDecompressor extends Disposable {
    * @param into Room for the normal pages, all of which is filled.
    * @param pageBytes Target page size in bytes.
    * @throws {Error} with the reason, if it does not give exactly so many bytes, or is not used up by that, or is damaged. The offset of
-   * a `FormatError` counts from the payload's first byte.
+   * a `FormatError` counts from the payload's first byte. A `TypeError` is no fault of the data.
    */
   decompress(
     method: MultifdMethod,
