@@ -28,6 +28,7 @@ const SUBCOMMANDS: Record<string, () => Promise<{ readonly makeCommand: MakeComm
   read: () => import("./cli/read_command.ts"),
   registers: () => import("./cli/registers_command.ts"),
   capture: () => import("./cli/capture_command.ts"),
+  send: () => import("./cli/send_command.ts"),
   completions: () => import("./cli/completions_command.ts"),
 };
 
