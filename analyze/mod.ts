@@ -13,6 +13,7 @@
  * @module
  */
 
+export * from "../container/channels.ts";
 export * from "../container/inflate.ts";
 export * from "../container/libvirt.ts";
 export * from "../container/open.ts";
@@ -21,6 +22,9 @@ export * from "../container/output_folder.ts";
 export * from "../container/snapshot_error.ts";
 export * from "../container/wrapper.ts";
 export * from "./ascii_buffer.ts";
+export * from "./channels/merger.ts";
+export * from "./channels/read_input.ts";
+export * from "./channels/totals.ts";
 export * from "./compat/compat.ts";
 export * from "./compat/memory.ts";
 export * from "./extract/blocks.ts";

@@ -1,5 +1,6 @@
 /**
- * Decodes all channels of a captured migration and merges their pages, and does nothing with them.
+ * Decodes all channels of a captured migration and merges their pages, and does nothing with them. What stands in a channel as it is stays
+ * there, unless a second argument asks for all contents.
  *
  * @module
  */
@@ -16,6 +17,6 @@ if (import.meta.main) {
       if (run.block !== undefined) pages += run.count;
     },
   };
-  readInput(input, { visitor, pages: { content: true } });
+  readInput(input, { visitor, pages: { content: Deno.args.length > 1 || "if-compressed" } });
   console.log(`${pages} pages`);
 }

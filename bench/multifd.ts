@@ -207,7 +207,7 @@ function deno(...args: string[]): CommandLine {
 
 /** The comparisons: to decode all channels and merge them, beside reading or decompressing the same bytes alone. */
 export function multifdComparisons(captures: readonly CaptureInput[]): Comparison[] {
-  return captures.map((capture): Comparison => {
+  return captures.flatMap((capture): Comparison[] => {
     const base = {
       kind: "pair" as const,
       what: `decode and merge, ${capture.name}`,
@@ -216,13 +216,22 @@ export function multifdComparisons(captures: readonly CaptureInput[]): Compariso
     };
     if (capture.method === "none") {
       const peer = shell('cat "$@" > /dev/null', ...capture.channels);
-      return { ...base, peerName: "cat", peer, target: NEARLY_CAT };
+      return [
+        { ...base, peerName: "cat", peer, target: NEARLY_CAT },
+        {
+          ...base,
+          what: `${base.what}, with contents`,
+          ours: deno(DECODE, capture.path, "contents"),
+          peerName: "cat",
+          peer,
+        },
+      ];
     }
-    return {
+    return [{
       ...base,
       peerName: `${capture.method} of the runtime`,
       peer: deno("bench/decompress_alone.ts", capture.method, ...capture.payloads),
       target: LIKE_DECOMPRESSING,
-    };
+    }];
   });
 }

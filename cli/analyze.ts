@@ -149,8 +149,8 @@ async function printState(job: Job): Promise<number> {
   }
   const { OrderedGuestMemory } = await import("../analyze/memory/ordered_memory.ts");
   const { compatMemory } = await import("../analyze/compat/memory.ts");
-  const { loadInflate } = await import("../container/inflate.ts");
-  using memory = new OrderedGuestMemory(job.input.source, await loadInflate());
+  const { inflate } = await import("../container/inflate.ts");
+  using memory = new OrderedGuestMemory(job.input.source, inflate);
   const state = await readPages(job, memory, false);
   writeCompatState(state, write, compatMemory(memory, state.pageBytes ?? 0));
   return conclude(state, streams);
@@ -167,7 +167,7 @@ async function printRich(job: Job): Promise<number> {
 async function extract(job: Job): Promise<number> {
   const { options, streams } = job;
   const { RamExtractor } = await import("../analyze/memory/ram_extractor.ts");
-  const { loadInflate } = await import("../container/inflate.ts");
+  const { inflate } = await import("../container/inflate.ts");
   const { OutputFolder } = await import("../container/output_folder.ts");
   // Like the script, this writes over what is there.
   using folder = new OutputFolder(options.out, { force: true, inputs: [job.input.path] });
@@ -181,7 +181,7 @@ async function extract(job: Job): Promise<number> {
     file.setSize(block.usedLengthBytes);
     return file;
   };
-  const state = await readPages(job, new RamExtractor({ memoryOf }, await loadInflate()), true);
+  const state = await readPages(job, new RamExtractor({ memoryOf }, inflate), true);
   if (state.vmdescription === undefined) folder.discard(description);
   else {
     writeText(description, compatDescription(state.vmdescription).trimEnd());

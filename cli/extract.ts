@@ -12,7 +12,7 @@ import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import type { MissingChannels } from "../analyze/memory/completeness.ts";
 import { readGuestMemory } from "../analyze/memory/open_memory.ts";
 import { readCpuStates } from "../analyze/registers/mod.ts";
-import { loadInflate } from "../container/inflate.ts";
+import { inflate } from "../container/inflate.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
 import { OutputFile, type OutputFileOptions } from "../container/output_file.ts";
 import { OutputFolder } from "../container/output_folder.ts";
@@ -100,7 +100,7 @@ async function runBlocks(job: Job): Promise<number> {
   using folder = new OutputFolder(options.out, output);
   using progress = await startProgress(options.progress && options.quiet !== true);
   const vmdescription = await givenDescription(options);
-  const steps = extractBlocks(input, folder, await loadInflate(), {
+  const steps = extractBlocks(input, folder, inflate, {
     wanted: options.block,
     slack: options.slack ?? false,
     newHash,
@@ -172,7 +172,7 @@ async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
   const { input, options, output, newHash, streams } = job;
   const { keepGoing = false, map: mapFile, below4g, quiet } = options;
   const vmdescription = await givenDescription(options);
-  using guest = await readGuestMemory(input, { vmdescription, keepGoing });
+  using guest = readGuestMemory(input, { vmdescription, keepGoing });
   refuseParts(guest.missingChannels, options);
   const { map, notes } = physicalMapOf(guest.guest, { map: mapFile, below4g });
   using file = new OutputFile(options.out, output);

@@ -95,7 +95,7 @@ export async function loadMemory(path: string, options: LoadMemoryOptions): Prom
   const vmdescription = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
   const input = await openInput(path, { offset, snapshot, keepAll: true });
   try {
-    const guest = await readGuestMemory(input, { vmdescription, keepGoing, slack });
+    const guest = readGuestMemory(input, { vmdescription, keepGoing, slack });
     return new LoadedMemory(input, guest, options);
   } catch (error) {
     input[Symbol.dispose]();

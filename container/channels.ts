@@ -13,6 +13,7 @@
 import { FormatError } from "../format/error.ts";
 import type { MultifdDecompressor } from "../format/multifd/compression.ts";
 import type { ByteSource } from "../format/source.ts";
+import { newMultifdDecompressor } from "./multifd_decompress.ts";
 import { openDecompressor } from "./decompress/open.ts";
 import { openSource, peekAt } from "./open_source.ts";
 import { PIPE_MEMORY_BYTES, PipeSource } from "./pipe.ts";
@@ -115,9 +116,7 @@ export async function openChannels(
       const source = await openChannel(channel.path, keepAll, owned);
       channels.push({ channel, source, baseOffset: (index + 1) * CHANNEL_SPAN_BYTES });
     }
-    const { loadMultifdDecompressors } = await import("./multifd_decompress.ts");
-    const newDecompressor = await loadMultifdDecompressors();
-    return { channels, newDecompressor, [Symbol.dispose]: dispose };
+    return { channels, newDecompressor: newMultifdDecompressor, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
     throw error;

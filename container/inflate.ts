@@ -1,14 +1,15 @@
 /**
- * zlib by the runtime. It is loaded only where something is compressed, since loading it takes longer than reading a small image.
+ * Pages that were compressed one by one.
  *
  * @module
  */
 
+import { builtinZlib } from "./builtin_zlib.ts";
+
 /** Inflates one whole zlib stream of at most `maxBytes`; fails if it is damaged or longer. */
 export type Inflate = (deflated: Uint8Array, maxBytes: number) => Uint8Array;
 
-/** Loads zlib. */
-export async function loadInflate(): Promise<Inflate> {
-  const { inflateSync } = await import("node:zlib");
-  return (deflated, maxBytes) => inflateSync(deflated, { maxOutputLength: maxBytes });
+/** Inflates with the runtime's zlib. */
+export function inflate(deflated: Uint8Array, maxBytes: number): Uint8Array {
+  return builtinZlib().inflateSync(deflated, { maxOutputLength: maxBytes });
 }

@@ -18,18 +18,16 @@ import { MULTIFD_PACKET_BYTES } from "../format/multifd/offsets.ts";
 import { MULTIFD_COMPRESSED_MAX_BYTES } from "../format/multifd/packet.ts";
 import { walkPageParts } from "../format/multifd/page_payload.ts";
 import { decodeQatzipMember } from "../format/multifd/qatzip.ts";
+import { builtinZlib, type Zlib } from "./builtin_zlib.ts";
 import { RuntimeStream } from "./decompress/runtime_stream.ts";
 import { ZstdBlocks } from "./multifd_zstd.ts";
-
-type Zlib = typeof import("node:zlib");
 
 /** What a flush of deflate data ends with: an empty stored block's lengths. */
 const FLUSH_MARK = 0x0000ffff;
 
-/** Loads the runtime's zlib and zstd. What it gives makes a decompressor for one channel. */
-export async function loadMultifdDecompressors(): Promise<() => MultifdDecompressor> {
-  const zlib = await import("node:zlib");
-  return () => new RuntimeDecompressor(zlib);
+/** Makes a decompressor for one channel, with the runtime's zlib and zstd. */
+export function newMultifdDecompressor(): MultifdDecompressor {
+  return new RuntimeDecompressor(builtinZlib());
 }
 
 class RuntimeDecompressor implements MultifdDecompressor {

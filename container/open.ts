@@ -38,7 +38,7 @@ export interface OpenInput extends Disposable {
   /** The other channels of a captured migration. */
   readonly channels: readonly CapturedChannel[];
   /** Those of them that carry pages, opened. */
-  readonly pageChannels: OpenChannels | undefined;
+  readonly pageChannels?: OpenChannels | undefined;
   /** What deserves attention; grows while the input is read. */
   readonly notes: readonly string[];
 }

@@ -83,7 +83,7 @@ export interface RamRun {
 }
 
 /** The `dataOffset` of contents that don't stand in the input as they are, because they were compressed together with others. */
-export const NOT_IN_INPUT = -1;
+export const NOT_IN_INPUT: number = -1;
 
 /** Absolute offset of record `index` of a run. */
 export function recordOffset(run: RamRun, index: number): number {

@@ -45,7 +45,7 @@ for (const name of CASES) {
     await withFolder(async (folder) => {
       putCase(folder, name);
       using input = await openInput(folder);
-      using guest = await readGuestMemory(input);
+      using guest = readGuestMemory(input);
       assertEquals(guest.missingChannels, undefined);
       const { memory } = guest;
       for (const block of memory.blocks) {
@@ -205,7 +205,7 @@ async function pagesOf(
   let result: { pages: number[]; notes: string[] } | undefined;
   await withFolder(async (folder) => {
     using input = await openInput(putFiles(folder, files));
-    using guest = await readGuestMemory(input);
+    using guest = readGuestMemory(input);
     const bytes = new Uint8Array(8 * PAGE_BYTES);
     guest.memory.read(guest.memory.blocks[0]!, 0, bytes);
     const pages = Array.from({ length: 8 }, (_, index) => bytes[index * PAGE_BYTES]!);
@@ -312,7 +312,7 @@ Deno.test("channels: the page size follows from the packets where nothing says i
   const channel = writer.finish();
   await withFolder(async (folder) => {
     using input = await openInput(putFiles(folder, [main, channel]));
-    using guest = await readGuestMemory(input);
+    using guest = readGuestMemory(input);
     assertEquals(guest.memory.pageBytes, pageBytes);
     const byte = new Uint8Array(1);
     guest.memory.read(guest.memory.blocks[0]!, 2 * pageBytes, byte);
@@ -348,7 +348,7 @@ Deno.test("channels: thousands of damages give memory or a FormatError", async (
       if (input === undefined) continue;
       try {
         readInfo(input);
-        using guest = await readGuestMemory(input);
+        using guest = readGuestMemory(input);
         assertEquals(guest.memory.blocks.length, 1, done);
       } catch (error) {
         if (!(error instanceof FormatError)) throw new Error(done, { cause: error });

@@ -4,7 +4,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { inflatePage } from "../analyze/memory/guest_memory.ts";
 import { Bzip2Decoder } from "../container/decompress/bzip2.ts";
-import { loadInflate } from "../container/inflate.ts";
+import { inflate } from "../container/inflate.ts";
 import { decodeLibvirtSave } from "../container/libvirt.ts";
 import { PipeSource } from "../container/pipe.ts";
 import { FORMAT_ERROR_CODES, FormatError, type FormatErrorCode } from "../format/error.ts";
@@ -26,8 +26,6 @@ import { ByteWriter } from "../format/writer.ts";
 import { annotated } from "./annotated.ts";
 import { ChunkedInput } from "./reading.ts";
 import { StreamBuilder } from "./streams.ts";
-
-const inflate = await loadInflate();
 
 function read(bytes: Uint8Array, options: StreamReaderOptions = {}): void {
   for (const _ of new StreamReader(new BytesSource(bytes), options).items());

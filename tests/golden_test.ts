@@ -12,7 +12,7 @@ import { OrderedGuestMemory } from "../analyze/memory/ordered_memory.ts";
 import { PAGE_KIND } from "../analyze/memory/page_table.ts";
 import { RamExtractor } from "../analyze/memory/ram_extractor.ts";
 import { readState } from "../analyze/state.ts";
-import { loadInflate } from "../container/inflate.ts";
+import { inflate } from "../container/inflate.ts";
 import { OutputFolder, safeRelativePath } from "../container/output_folder.ts";
 import type { RamBlock } from "../format/ram.ts";
 import { BytesSource } from "../format/source.ts";
@@ -24,7 +24,6 @@ const manifest: GoldenManifest = JSON.parse(
   Deno.readTextFileSync(testdataPath("golden/manifest.json")),
 );
 const root = new URL("../", import.meta.url);
-const inflate = await loadInflate();
 
 function sha256(data: Uint8Array | string): string {
   return createHash("sha256").update(data).digest("hex");

@@ -7,7 +7,7 @@ import type { RandomAccessFile } from "../analyze/memory/block_writer.ts";
 import { GuestMemory } from "../analyze/memory/guest_memory.ts";
 import { type BlockFiles, RamExtractor } from "../analyze/memory/ram_extractor.ts";
 import { readState } from "../analyze/state.ts";
-import { loadInflate } from "../container/inflate.ts";
+import { inflate } from "../container/inflate.ts";
 import { isFormatError } from "../format/error.ts";
 import type { RamBlock } from "../format/ram.ts";
 import { BytesSource } from "../format/source.ts";
@@ -15,7 +15,6 @@ import { mutate, victimOf } from "./mutations.ts";
 import { checksum, Random } from "./reading.ts";
 import { loadCase, loadStream } from "./testdata.ts";
 
-const inflate = await loadInflate();
 const seed = Number(Deno.env.get("MIGSTREAM_SEED") ?? 20261121);
 
 /** Damages a case may have; few, because each reading goes over all pages. */

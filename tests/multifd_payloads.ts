@@ -5,10 +5,7 @@
  */
 
 import { crc32, deflateRawSync, deflateSync } from "node:zlib";
-import {
-  loadMultifdCompressors,
-  loadMultifdDecompressors,
-} from "../container/multifd_decompress.ts";
+import { loadMultifdCompressors, newMultifdDecompressor } from "../container/multifd_decompress.ts";
 import type { MultifdCompressor, MultifdDecompressor } from "../format/multifd/compression.ts";
 import type { MultifdMethod } from "../format/multifd/flags.ts";
 import { encodePageParts } from "../format/multifd/page_payload.ts";
@@ -18,7 +15,7 @@ import { originalBytes } from "./compressed.ts";
 import { PAGE_BYTES } from "./multifd_channels.ts";
 
 /** Makes a decompressor for a channel. */
-export const newDecompressor: () => MultifdDecompressor = await loadMultifdDecompressors();
+export const newDecompressor: () => MultifdDecompressor = newMultifdDecompressor;
 /** Makes a compressor for a channel. */
 export const newCompressor: (method: "zlib" | "zstd", level?: number) => MultifdCompressor =
   await loadMultifdCompressors();

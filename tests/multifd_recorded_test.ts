@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { createHash } from "node:crypto";
-import { loadMultifdDecompressors } from "../container/multifd_decompress.ts";
+import { newMultifdDecompressor as newDecompressor } from "../container/multifd_decompress.ts";
 import type { MultifdPacket, MultifdRamPacket } from "../format/multifd/channel.ts";
 import { decodeInitialPacket, encodeInitialPacket } from "../format/multifd/initial_packet.ts";
 import { decodePacket, encodePacket } from "../format/multifd/packet.ts";
@@ -14,7 +14,6 @@ import { assertSameLines } from "./reading.ts";
 import { caseNames, filesOf, loadCase, loadTruth } from "./testdata.ts";
 
 const NAMES = caseNames(({ name }) => filesOf(name, "multifd").length > 0);
-const newDecompressor = await loadMultifdDecompressors();
 
 function isRam(packet: MultifdPacket): packet is MultifdRamPacket {
   return packet.kind === "ram";

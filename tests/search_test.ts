@@ -15,7 +15,7 @@ import type { SearchableMemory } from "../analyze/search/ranges.ts";
 import { regexMatcher } from "../analyze/search/regex.ts";
 import { searchMemory } from "../analyze/search/search.ts";
 import { readState } from "../analyze/state.ts";
-import { loadInflate } from "../container/inflate.ts";
+import { inflate } from "../container/inflate.ts";
 import type { RamBlock } from "../format/ram.ts";
 import { BytesSource } from "../format/source.ts";
 import { loadCase, loadStream } from "./testdata.ts";
@@ -353,16 +353,16 @@ Deno.test("search: what can't be searched for is said", () => {
 });
 
 /** The memory of a recorded stream. */
-async function memoryOf(name: string): Promise<GuestMemory> {
+function memoryOf(name: string): GuestMemory {
   const source = new BytesSource(loadStream(name));
-  const memory = new GuestMemory(source, await loadInflate());
+  const memory = new GuestMemory(source, inflate);
   readState(source, { offset: loadCase(name).streamOffset, visitor: memory });
   return memory;
 }
 
 for (const name of ["pc", "pc-live", "pc-xbzrle", "pc-compress-7.2", "pc-mapped", "s390x"]) {
-  Deno.test(`search of ${name}: what stands in the memory is found`, async () => {
-    using memory = await memoryOf(name);
+  Deno.test(`search of ${name}: what stands in the memory is found`, () => {
+    using memory = memoryOf(name);
     for (const block of memory.blocks) {
       const flat = new Uint8Array(Math.min(block.usedLengthBytes, 4 << 20));
       memory.read(block, 0, flat);

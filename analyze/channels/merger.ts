@@ -35,11 +35,14 @@ import { inferPageBytes } from "./page_size.ts";
 
 /** What a visitor wants to see of pages. */
 export interface MergerOptions {
-  /** Whether contents are looked at. Without, payloads are passed over. */
-  readonly content: boolean;
+  /** Whether contents are looked at; `if-compressed`: those that can't be read from the input later. Other payloads are passed over. */
+  readonly content: boolean | "if-compressed";
   /** Whether pages shall come by ascending address, for who writes them; where they stand in the input is then not told. */
   readonly sorted?: boolean;
 }
+
+/** A block buffer for packets whose payloads are mostly passed over: what is read behind a header is wasted. */
+const HEADER_BLOCK_BYTES = 4096;
 
 /** How the main channel marks that all channels are at one point. */
 export type SyncMarks = "flush" | "section";
@@ -186,7 +189,9 @@ export class ChannelMerger implements StreamVisitor {
   #readerOf(channel: Channel): MultifdChannelReader {
     if (channel.reader !== undefined) return channel.reader;
     if (this.#pageBytes === 0) this.#pageBytes = inferPageBytes(channel.open.source);
-    const reader = new ByteReader(channel.open.source, { blockBytes: MULTIFD_BLOCK_BYTES });
+    const reader = new ByteReader(channel.open.source, {
+      blockBytes: this.#options.content === true ? MULTIFD_BLOCK_BYTES : HEADER_BLOCK_BYTES,
+    });
     channel.reader = new MultifdChannelReader(reader, {
       blocks: this.#blocks,
       pageBytes: this.#pageBytes,

@@ -7,11 +7,7 @@
 import type { OpenChannel } from "../../container/channels.ts";
 import type { OpenInput } from "../../container/open.ts";
 import { DEFAULT_LIMITS } from "../../format/limits.ts";
-import {
-  MULTIFD_BLOCK_BYTES,
-  MultifdChannelReader,
-  type MultifdPacket,
-} from "../../format/multifd/channel.ts";
+import { MultifdChannelReader, type MultifdPacket } from "../../format/multifd/channel.ts";
 import { MULTIFD_INITIAL_BYTES } from "../../format/multifd/initial_packet.ts";
 import type { RamBlock } from "../../format/ram.ts";
 import { newRamContext, RamScanner } from "../../format/ram_scanner.ts";
@@ -63,7 +59,7 @@ function layoutMultifd(
   ) => {
     if (lengthBytes > 0) visit({ channel, offset, lengthBytes, depth: 0, kind, path, description });
   };
-  const reader = new ByteReader(open.source, { blockBytes: MULTIFD_BLOCK_BYTES });
+  const reader = new ByteReader(open.source, { blockBytes: 4096 });
   using packets = new MultifdChannelReader(reader, { blocks, pageBytes, content: false });
   const { channelId } = packets.initial;
   const first = `initial packet of channel ${channelId}`;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { loadInflate } from "../../container/inflate.ts";
+import { inflate } from "../../container/inflate.ts";
 import type { OpenInput } from "../../container/open.ts";
 import type { StreamItem } from "../../format/items.ts";
 import type { Vmdescription } from "../../format/vmdescription.ts";
@@ -42,12 +42,12 @@ export interface MemoryOfGuest extends Disposable {
  *
  * @throws {FormatError} unless `keepGoing` is set
  */
-export async function readGuestMemory(
+export function readGuestMemory(
   input: OpenInput,
   options: ReadMemoryOptions = {},
-): Promise<MemoryOfGuest> {
+): MemoryOfGuest {
   const { vmdescription, keepGoing = false } = options;
-  const memory = new GuestMemory(input.source, await loadInflate(), options);
+  const memory = new GuestMemory(input.source, inflate, options);
   let machine: string | undefined;
   let ranPostcopy = false;
   const onItem = (item: StreamItem) => {
@@ -57,7 +57,7 @@ export async function readGuestMemory(
   try {
     const { state, channels } = readInput(input, {
       visitor: memory,
-      pages: { content: true },
+      pages: { content: "if-compressed" },
       keepGoing,
       onItem,
       ...(vmdescription === undefined ? {} : { vmdescription }),

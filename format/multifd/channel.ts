@@ -96,8 +96,11 @@ export interface MultifdChannelOptions {
   readonly pageBytes: number;
   /** Makes what decompresses the channel's payloads; called at the first one that is compressed. */
   readonly newDecompressor?: () => MultifdDecompressor;
-  /** Whether contents are wanted; if not, payloads are skipped. Default: true. */
-  readonly content?: boolean;
+  /**
+   * Whether contents are wanted: all, none, or only those that don't stand in the channel as they are. Payloads whose content is not
+   * wanted are skipped. Default: true.
+   */
+  readonly content?: boolean | "if-compressed";
 }
 
 /**
@@ -243,7 +246,8 @@ export class MultifdChannelReader implements Disposable {
     const reader = this.#reader;
     if (payloadBytes === 0) return undefined;
     const { content = true, newDecompressor } = this.#options;
-    if (!content || (method !== "none" && newDecompressor === undefined)) {
+    const isWanted = content === true || (content === "if-compressed" && method !== "none");
+    if (!isWanted || (method !== "none" && newDecompressor === undefined)) {
       reader.skip(payloadBytes, "payload of a multifd packet");
       return undefined;
     }
