@@ -171,7 +171,7 @@ async function prepareAnew(
   notes: string[],
 ): Promise<PreparedMigration> {
   const { multifd } = options;
-  const guest = await readGuestMemory(input);
+  const guest = readGuestMemory(input);
   try {
     const { memory, missingChannels } = guest;
     if (missingChannels !== undefined) {

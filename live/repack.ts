@@ -35,6 +35,7 @@ import {
 import { encodeBlockEntry } from "../format/ram_blocks.ts";
 import { encodeFooter, encodeSectionHeader, type SectionType } from "../format/section.ts";
 import type { ByteSource } from "../format/source.ts";
+import { encodeVmdescription } from "../format/vmdescription.ts";
 import { ByteWriter } from "../format/writer.ts";
 import { contentBatches, zeroRuns } from "./pages.ts";
 import { type Piece, sourcePieces } from "./pieces.ts";
@@ -108,6 +109,18 @@ export function* mainPieces(
       yield* sourcePieces(image.source, labelOf(item), item.offset, item.offset + item.lengthBytes);
     }
   }
+  if (lacksDescription(image)) {
+    yield piece("vmdescription", (writer) => encodeVmdescription(writer, NO_DESCRIPTION));
+  }
+}
+
+/** A description of nothing: the destination asks for one and doesn't look at it. */
+const NO_DESCRIPTION = new TextEncoder().encode('{"devices": []}');
+
+/** Postcopy has no description where precopy has one, and the destination takes its absence for a broken connection. */
+function lacksDescription({ items }: Image): boolean {
+  return items.every(({ kind }) => kind !== "vmdescription") &&
+    items.some((item) => item.kind === "command" && item.command.name === "POSTCOPY_RUN");
 }
 
 /** What goes over as it is. */
