@@ -5,7 +5,7 @@
  */
 
 import type { OutputFolder } from "../container/output_folder.ts";
-import { type Address, addressText, parseAddress } from "../live/address.ts";
+import { type Address, addressText, connectTo, listenAt, parseAddress } from "../live/address.ts";
 import { captureMigration, type RecordedMigration } from "../live/capture.ts";
 import {
   beginCaptureFolder,
@@ -62,16 +62,15 @@ export async function runCapture(
     streams.err.line(escapeLine(text));
     streams.err.flush();
   };
+  using listener = listenAt(listen);
+  if (!quiet) say(`listening on ${addressText(listener.address)}`);
   const startedAt = new Date();
   const startMs = performance.now();
   const recorded = await captureMigration({
-    listen,
-    forward,
+    listener,
+    connect: forward && (() => connectTo(forward)),
     folder,
     signal: signals.signal,
-    onListening: (address) => {
-      if (!quiet) say(`listening on ${addressText(address)}`);
-    },
     onNote: (text) => {
       if (!quiet) say(`note: ${text}`);
     },
@@ -145,7 +144,7 @@ function fileEntries(
   return recordings.flatMap((recording) => {
     const { connection, kind, ended, forward, backward } = recording;
     if (kind === undefined) return [];
-    const complete = ended === "closed" && !check.byConnection.has(connection);
+    const complete = ended !== "cut" && !check.byConnection.has(connection);
     return ([["forward", forward], ["return", backward]] as const).flatMap(
       ([direction, recorded]) => {
         if (recorded === undefined) return [];

@@ -5,7 +5,7 @@
  */
 
 import { openInput } from "../container/open.ts";
-import { parseAddress } from "../live/address.ts";
+import { connectTo, parseAddress } from "../live/address.ts";
 import type { SEND_COMPRESSIONS } from "../live/multifd_channels.ts";
 import { type PreparedMigration, prepareMigration } from "../live/prepare.ts";
 import type { MarkKind } from "../live/repack.ts";
@@ -58,7 +58,7 @@ export async function runSend(
   using signals = watchSignals();
   using progress = await startProgress(options.progress && !quiet);
   const sent = await sendMigration({
-    to,
+    connect: () => connectTo(to),
     channels: prepared.channels,
     signal: signals.signal,
     onProgress: (sentBytes) =>

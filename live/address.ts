@@ -9,6 +9,8 @@
  * @module
  */
 
+import type { Connection } from "./pump.ts";
+
 /** An address. */
 export type Address =
   | {
@@ -58,7 +60,7 @@ export interface MigrationListener extends Disposable {
   /** Where it listens, with the port that the system chose. */
   readonly address: Address;
   /** The next connection; `undefined` when the listener was closed. */
-  accept(): Promise<Deno.Conn | undefined>;
+  accept(): Promise<Connection | undefined>;
 }
 
 /**
@@ -92,7 +94,7 @@ class OpenListener implements MigrationListener {
     } else this.address = { transport: "unix", path: path ?? "" };
   }
 
-  async accept(): Promise<Deno.Conn | undefined> {
+  async accept(): Promise<Connection | undefined> {
     try {
       return await this.#listener.accept();
     } catch (error) {
@@ -123,7 +125,7 @@ function removeSocket(path: string): void {
  *
  * @throws {Error} with the address, if nothing answers there
  */
-export async function connectTo(address: Address): Promise<Deno.Conn> {
+export async function connectTo(address: Address): Promise<Connection> {
   try {
     // Two calls, because the options of the two transports have nothing in common.
     if (address.transport === "unix") return await Deno.connect(address);

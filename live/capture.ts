@@ -13,23 +13,21 @@
  */
 
 import type { OutputFolder } from "../container/output_folder.ts";
-import { type Address, connectTo, listenAt } from "./address.ts";
+import type { MigrationListener } from "./address.ts";
 import { firstAnswers, messageBytes, readStreamHead, seemsEnded } from "./answers.ts";
-import { closeConnection, endWriting, readAll, writeAll } from "./pump.ts";
+import { closeConnection, type Connection, endWriting, readAll, writeAll } from "./pump.ts";
 import { Recording } from "./recording.ts";
 
 /** How a migration is recorded. */
 export interface CaptureOptions {
-  /** Where the source connects to. */
-  readonly listen: Address;
-  /** Where the real destination listens, if there is one. */
-  readonly forward?: Address | undefined;
+  /** Where the source's connections come from. It is closed in the end. */
+  readonly listener: MigrationListener;
+  /** Makes a connection to the real destination, if there is one. */
+  readonly connect?: (() => Promise<Connection>) | undefined;
   /** Where the files go. They have no names before the folder is committed. */
   readonly folder: OutputFolder;
   /** Ends the capture early; what came until then stays. */
   readonly signal?: AbortSignal | undefined;
-  /** Called when connections are accepted from now on. */
-  readonly onListening?: (address: Address) => void;
   /** Called with what deserves attention at once. */
   readonly onNote?: (text: string) => void;
   /** Called now and then. */
@@ -57,11 +55,9 @@ const LOST_MS = 3000;
 
 /** Records a migration to its end. */
 export async function captureMigration(options: CaptureOptions): Promise<RecordedMigration> {
-  const { signal, onListening } = options;
-  signal?.throwIfAborted();
-  using listener = listenAt(options.listen);
+  const { signal } = options;
+  using listener = options.listener;
   const session = new Session(options);
-  onListening?.(listener.address);
   const accepting = session.accept(() => listener.accept());
   await session.finished();
   listener[Symbol.dispose]();
@@ -74,8 +70,8 @@ export async function captureMigration(options: CaptureOptions): Promise<Recorde
 /** A connection that is open. */
 interface Link {
   readonly recording: Recording;
-  readonly source: Deno.Conn;
-  destination: Deno.Conn | undefined;
+  readonly source: Connection;
+  destination: Connection | undefined;
   /** When the last bytes came, in milliseconds. */
   lastMs: number;
   /** Whether SHUT was sent. */
@@ -99,7 +95,7 @@ class Session {
   }
 
   /** Takes connections until there are no more. */
-  async accept(next: () => Promise<Deno.Conn | undefined>): Promise<void> {
+  async accept(next: () => Promise<Connection | undefined>): Promise<void> {
     for (;;) {
       const source = await next();
       if (source === undefined) return;
@@ -126,10 +122,10 @@ class Session {
   }
 
   async #connect(link: Link): Promise<void> {
-    const { forward } = this.#options;
-    if (forward === undefined) return;
+    const { connect } = this.#options;
+    if (connect === undefined) return;
     try {
-      link.destination = await connectTo(forward);
+      link.destination = await connect();
     } catch (error) {
       this.failure ??= error;
     }
@@ -202,7 +198,7 @@ class Session {
   }
 
   /** Stands between source and destination. */
-  async #relay(link: Link, destination: Deno.Conn): Promise<void> {
+  async #relay(link: Link, destination: Connection): Promise<void> {
     const { recording, source } = link;
     const forward = async () => {
       const how = await readAll(source, async (bytes) => {

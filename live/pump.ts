@@ -4,6 +4,18 @@
  * @module
  */
 
+/** A connection: `Deno.Conn` is one. */
+export interface Connection {
+  /** Reads some bytes and returns how many, or `null` where the peer has ended its direction. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** Writes some of the bytes and returns how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Ends our direction. */
+  closeWrite(): Promise<void>;
+  /** Ends both directions. */
+  close(): void;
+}
+
 /** Bytes that are read at once: more than a socket's buffer holds. */
 export const READ_BYTES: number = 256 * 1024;
 
@@ -26,7 +38,7 @@ export function isGone(error: unknown): boolean {
  * Reads a connection to its end and gives each piece to `take` before the next one is read. Returns whether the peer closed it properly.
  */
 export async function readAll(
-  connection: Deno.Conn,
+  connection: Connection,
   take: (bytes: Uint8Array) => void | Promise<void>,
 ): Promise<"closed" | "reset"> {
   const buffer = new Uint8Array(READ_BYTES);
@@ -45,7 +57,7 @@ export async function readAll(
 }
 
 /** Writes all bytes, however slowly the peer takes them; false if it is gone. */
-export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<boolean> {
+export async function writeAll(connection: Connection, bytes: Uint8Array): Promise<boolean> {
   try {
     for (let done = 0; done < bytes.length;) done += await connection.write(bytes.subarray(done));
     return true;
@@ -56,7 +68,7 @@ export async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promis
 }
 
 /** Ends our direction of a connection; the other one stays open. */
-export async function endWriting(connection: Deno.Conn): Promise<void> {
+export async function endWriting(connection: Connection): Promise<void> {
   try {
     await connection.closeWrite();
   } catch (error) {
@@ -65,7 +77,7 @@ export async function endWriting(connection: Deno.Conn): Promise<void> {
 }
 
 /** Closes a connection, also one that is closed already. */
-export function closeConnection(connection: Deno.Conn): void {
+export function closeConnection(connection: Connection): void {
   try {
     connection.close();
   } catch (error) {

@@ -9,15 +9,14 @@
 
 import { concat } from "@std/bytes/concat";
 import { BytesSource } from "../format/source.ts";
-import { type Address, connectTo } from "./address.ts";
 import { checkReturnPath, type ReturnPathCheck } from "./check.ts";
 import type { OutgoingChannel } from "./pieces.ts";
-import { closeConnection, endWriting, isGone, readAll } from "./pump.ts";
+import { closeConnection, type Connection, endWriting, isGone, readAll } from "./pump.ts";
 
 /** How a migration is sent. */
 export interface SendOptions {
-  /** Where the destination listens. */
-  readonly to: Address;
+  /** Makes a connection to the destination. */
+  readonly connect: () => Promise<Connection>;
   /** The connections; the first one is the main channel. */
   readonly channels: readonly OutgoingChannel[];
   /** Ends the sending early. */
@@ -59,7 +58,7 @@ const ANSWER_MAX_BYTES = 1 << 20;
 /** A connection while it is served. */
 interface Line {
   readonly name: string;
-  readonly connection: Deno.Conn;
+  readonly connection: Connection;
   sentBytes: number;
   what: string;
   refusedIn: string | undefined;
@@ -76,7 +75,7 @@ export async function sendMigration(options: SendOptions): Promise<SentMigration
   const watch = new Watch(options, lines, close);
   try {
     for (const channel of options.channels) {
-      const connection = await connectTo(options.to);
+      const connection = await options.connect();
       const { name } = channel;
       const line: Line = {
         name,
