@@ -63,6 +63,8 @@ export async function runSteps<Step, Result>(
       sliceEnd = performance.now() + SLICE_MS;
     }
   } finally {
+    // Lets the steps clean up behind themselves where they were not taken to their end.
+    steps.return(undefined as Result);
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
   }
 }
