@@ -153,7 +153,8 @@ function headLines(info: StreamInfo): [string, string][] {
     ["devices", bytes(sizes.devices)],
   );
   if (info.resentPages > 0) lines.push(["sent again", `${info.resentPages} pages`]);
-  if (info.multifdFlushes > 0) lines.push(["multifd syncs", String(info.multifdFlushes)]);
+  const marks = info.pageChannels?.syncMarks ?? info.multifdFlushes;
+  if (marks > 0) lines.push(["multifd syncs", String(marks)]);
   return lines;
 }
 
