@@ -18,10 +18,10 @@ import { openChannels } from "../container/channels.ts";
 import type { OpenInput } from "../container/open.ts";
 import { STREAM_VERSION_COMPAT } from "../format/header.ts";
 import type { StreamItem } from "../format/items.ts";
-import type { ByteSource } from "../format/source.ts";
+import { RAM_SAVE_FLAG } from "../format/ram.ts";
 import { makeMultifdChannels, type MultifdOptions } from "./multifd_channels.ts";
-import { type OutgoingChannel, type Piece, sourcePieces } from "./pieces.ts";
-import { labelOf, mainPieces, markCount, type MarkKind, marksOfMachine } from "./repack.ts";
+import { itemPieces, type OutgoingChannel, sourcePieces } from "./pieces.ts";
+import { mainPieces, markCount, type MarkKind, marksOfMachine } from "./repack.ts";
 import { describeCount } from "./words.ts";
 
 /** How an input is prepared. */
@@ -126,7 +126,7 @@ async function prepareAsIs(input: OpenInput, contents: Contents): Promise<Prepar
   const counted = describeCount(channels.length, "multifd channel");
   return {
     channels: [
-      { name: "main channel", pieces: itemPieces(input.source, contents.items) },
+      { name: "main channel", pieces: itemPieces(input.source, wholeStream(contents.items)) },
       ...channels,
     ],
     totalBytes: sizes.reduce((sum, size) => sum + size, streamBytes(contents.items)),
@@ -136,33 +136,17 @@ async function prepareAsIs(input: OpenInput, contents: Contents): Promise<Prepar
   };
 }
 
-/** Bytes behind an item's last one that belong to the stream. */
+/** The items without what stands behind the stream. */
+function wholeStream(items: readonly StreamItem[]): StreamItem[] {
+  return items.filter((item) => item.kind !== "trailing" || item.depth > 0);
+}
+
 function streamBytes(items: readonly StreamItem[]): number {
-  const [first] = items;
-  const last = items.findLast((item) => item.kind !== "trailing" || item.depth > 0);
-  if (first === undefined || last === undefined) return 0;
-  return last.offset + last.lengthBytes - first.offset;
+  return wholeStream(items).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
 }
 
-/** Items that are smaller than this together go in one piece: some streams have tens of thousands of empty sections. */
-const GATHERED_BYTES = 64 * 1024;
-
-/** The bytes of a stream, without what stands behind it. */
-function* itemPieces(
-  source: ByteSource,
-  items: readonly StreamItem[],
-): Generator<Piece, void, undefined> {
-  const [first] = items;
-  if (first === undefined) return;
-  const end = first.offset + streamBytes(items);
-  let begun: StreamItem = first;
-  for (const item of items) {
-    if (item.offset - begun.offset < GATHERED_BYTES) continue;
-    yield* sourcePieces(source, labelOf(begun), begun.offset, item.offset);
-    begun = item;
-  }
-  yield* sourcePieces(source, labelOf(begun), begun.offset, end);
-}
+/** The flags of a RAM word, of which the mark of multifd is the highest, stand below the page's address. */
+const MIN_PAGE_BYTES = 2 * RAM_SAVE_FLAG.MULTIFD_FLUSH;
 
 async function prepareAnew(
   input: OpenInput,
@@ -181,6 +165,9 @@ async function prepareAnew(
     }
     const { items, hasFooters, machine } = contents;
     const image = { source: input.source, items, hasFooters, memory };
+    if (multifd !== undefined && memory.pageBytes > 0 && memory.pageBytes < MIN_PAGE_BYTES) {
+      throw new Error(`Multifd has no marks for pages of ${memory.pageBytes} bytes`);
+    }
     const marks = multifd && (options.marks ?? marksOfMachine(machine));
     const others = multifd && await makeMultifdChannels(memory, {
       ...multifd,

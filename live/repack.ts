@@ -38,7 +38,7 @@ import type { ByteSource } from "../format/source.ts";
 import { encodeVmdescription } from "../format/vmdescription.ts";
 import { ByteWriter } from "../format/writer.ts";
 import { contentBatches, zeroRuns } from "./pages.ts";
-import { type Piece, sourcePieces } from "./pieces.ts";
+import { itemPieces, labelOf, type Piece } from "./pieces.ts";
 
 /** Where the multifd channels and the main channel wait for each other. */
 export type MarkKind = "round" | "section";
@@ -86,32 +86,35 @@ export function* mainPieces(
   marks: MarkKind | undefined,
 ): Generator<Piece, void, undefined> {
   let pagesSent = false;
-  const pages = function* (section: SectionItem): Generator<Piece, void, undefined> {
-    if (pagesSent) return;
-    pagesSent = true;
-    yield* pagesSection(image, section, marks);
-  };
-  let opened = false;
+  let isOpened = false;
+  const kept: StreamItem[] = [];
+  const keptPieces = () => itemPieces(image.source, kept.splice(0));
   for (const item of image.items) {
-    if (!opened && item.kind !== "header") {
-      opened = true;
-      if (item.kind === "configuration") yield configurationPiece(item.configuration);
-      yield piece("OPEN_RETURN_PATH", (writer) => {
-        encodeCommand(writer, { name: "OPEN_RETURN_PATH" });
-      });
-      if (item.kind === "configuration") continue;
+    if (!isOpened && item.kind !== "header") {
+      isOpened = true;
+      yield* keptPieces();
+      yield* openingPieces(item);
     }
     if (isRam(item)) {
+      yield* keptPieces();
       if (item.type === "start") yield startPiece(image, item, marks);
-      else yield* pages(item);
+      else if (!pagesSent) yield* pagesSection(image, item, marks);
+      pagesSent ||= item.type !== "start";
       if (item.type === "end") yield sectionPiece(image, item, marks, () => {});
-    } else if (isKept(item)) {
-      yield* sourcePieces(image.source, labelOf(item), item.offset, item.offset + item.lengthBytes);
-    }
+    } else if (isKept(item)) kept.push(item);
   }
+  yield* keptPieces();
   if (lacksDescription(image)) {
     yield piece("vmdescription", (writer) => encodeVmdescription(writer, NO_DESCRIPTION));
   }
+}
+
+/** What stands behind the header; `item` is what stands there in the image. */
+function* openingPieces(item: StreamItem): Generator<Piece, void, undefined> {
+  if (item.kind === "configuration") yield configurationPiece(item.configuration);
+  yield piece("OPEN_RETURN_PATH", (writer) => {
+    encodeCommand(writer, { name: "OPEN_RETURN_PATH" });
+  });
 }
 
 /** A description of nothing: the destination asks for one and doesn't look at it. */
@@ -140,14 +143,6 @@ function isKept(item: StreamItem): boolean {
     default:
       return false;
   }
-}
-
-/** What an item is, for people. */
-export function labelOf(item: StreamItem): string {
-  if (item.kind === "section" || item.kind === "footer") {
-    return `section ${item.section.id} "${item.section.idstr}"`;
-  }
-  return item.kind === "command" ? item.command.name : item.kind;
 }
 
 function piece(what: string, write: (writer: ByteWriter) => void): Piece {
