@@ -5,42 +5,18 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { encodePage, encodeRamEos, encodeRamWord, RAM_SAVE_FLAG } from "../format/ram.ts";
 import { encodeBlockEntry } from "../format/ram_blocks.ts";
 import { projectFiles } from "./files.ts";
-import { filesBelow, withFolder } from "./process.ts";
+import {
+  filesBelow,
+  type ProcessOptions,
+  type ProcessResult,
+  runProgram,
+  withFolder,
+} from "./process.ts";
 import { StreamBuilder } from "./streams.ts";
 import { loadCase, loadStream, loadTruth, testdataPath } from "./testdata.ts";
 
-const ROOT = new URL("../", import.meta.url);
-
-interface Result {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface RunOptions {
-  readonly permissions?: readonly string[];
-  readonly input?: Uint8Array;
-}
-
-async function analyze(args: readonly string[], options: RunOptions = {}): Promise<Result> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...(options.permissions ?? ["-R"]), "--no-prompt", "analyze.ts", ...args],
-    cwd: ROOT,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-    env: { NO_COLOR: "1" },
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  // A command that fails early closes its end.
-  const sent = (async () => {
-    if (options.input !== undefined) await writer.write(options.input);
-    await writer.close();
-  })().catch(() => {});
-  const { code, stdout, stderr } = await child.output();
-  await sent;
-  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
-}
+const analyze = (args: readonly string[], options: ProcessOptions = {}) =>
+  runProgram("analyze.ts", args, options);
 
 /** Writes a file into a folder and returns its path. */
 function put(folder: string, name: string, bytes: Uint8Array): string {
@@ -50,7 +26,7 @@ function put(folder: string, name: string, bytes: Uint8Array): string {
 }
 
 /** Fails unless the result is one line on standard error, nothing else, and exit code 2. */
-function assertRefused({ code, out, err }: Result, part: string): void {
+function assertRefused({ code, out, err }: ProcessResult, part: string): void {
   assertEquals([code, out], [2, ""], err);
   assertMatch(err, /^analyze: [^\n]+\n$/);
   assertStringIncludes(err, part);

@@ -5,36 +5,11 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { fromFileUrl } from "./paths.ts";
+import { migstream } from "./process.ts";
 import { testdataPath } from "./testdata.ts";
 
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const PC = testdataPath("pc.mig");
 const NONE = testdataPath("none.mig");
-
-interface Result {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function migstream(args: string[], input?: Uint8Array): Promise<Result> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "-R", "cli.ts", ...args],
-    cwd: ROOT,
-    stdin: input === undefined ? "null" : "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  if (input !== undefined) {
-    const writer = child.stdin.getWriter();
-    await writer.write(input);
-    await writer.close();
-  }
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
 
 Deno.test("command: version and help", async () => {
   const version = await migstream(["--version"]);
@@ -108,7 +83,7 @@ Deno.test("command: info as JSON is the same from a file and from standard input
 Deno.test("command: analyze prints what analyze.ts prints", async () => {
   const script = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-prompt", "-R", "analyze.ts", PC],
-    cwd: ROOT,
+    cwd: new URL("..", import.meta.url),
   }).output();
   assertEquals((await migstream(["analyze", PC])).out, new TextDecoder().decode(script.stdout));
 });

@@ -5,35 +5,14 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { fromFileUrl } from "./paths.ts";
 import { loadImage, loadSnapshotManifest } from "./snapshots.ts";
 import { withTempFile } from "./testdata.ts";
 import { compressedStream, DOMAIN_XML, libvirtImage, WRAPPED_STREAM } from "./wrapped.ts";
+import { runProgram } from "./process.ts";
 
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
-
-interface Result {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function run(args: string[], input?: Uint8Array): Promise<Result> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "-R", ...args],
-    cwd: ROOT,
-    stdin: input === undefined ? "null" : "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  if (input !== undefined) {
-    const writer = child.stdin.getWriter();
-    await writer.write(input);
-    await writer.close();
-  }
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+async function run([program = "", ...args]: string[], input?: Uint8Array) {
+  const { code, out, err } = await runProgram(program, args, input);
+  return { code, out, err };
 }
 
 const ZSTD_IMAGE = libvirtImage({ format: "zstd", wasRunning: true }, compressedStream("zstd"));

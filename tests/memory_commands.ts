@@ -1,5 +1,5 @@
 /**
- * Runs the migstream command as a process that may read and nothing else, and makes streams with memory for it.
+ * Streams with memory, for the tests of commands.
  *
  * @module
  */
@@ -7,42 +7,6 @@
 import { encodePage, encodeRamEos, encodeRamWord, RAM_SAVE_FLAG } from "../format/ram.ts";
 import { encodeBlockEntry } from "../format/ram_blocks.ts";
 import { StreamBuilder } from "./streams.ts";
-
-const ROOT = new URL("../", import.meta.url);
-
-/** What a process left. */
-export interface CommandResult {
-  /** Exit code. */
-  readonly code: number;
-  /** Standard output. */
-  readonly bytes: Uint8Array;
-  /** Standard output as text. */
-  readonly out: string;
-  /** Standard error. */
-  readonly err: string;
-}
-
-/** Runs migstream with `input` on its standard input. */
-export async function migstream(
-  args: readonly string[],
-  input: Uint8Array = new Uint8Array(),
-): Promise<CommandResult> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "-R", "cli.ts", ...args],
-    cwd: ROOT,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-    env: { NO_COLOR: "1" },
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  // A command that fails early closes its end.
-  const sent = writer.write(input).then(() => writer.close()).catch(() => {});
-  const { code, stdout, stderr } = await child.output();
-  await sent;
-  const decoder = new TextDecoder();
-  return { code, bytes: stdout, out: decoder.decode(stdout), err: decoder.decode(stderr) };
-}
 
 /** A stream whose memory has blocks with the given content; pages behind it are never sent. */
 export function memoryStream(

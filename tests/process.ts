@@ -1,5 +1,5 @@
 /**
- * Runs the command as a process, with no more permissions than it needs.
+ * Runs the programs as processes, with no more permissions than it needs.
  *
  * @module
  */
@@ -11,6 +11,8 @@ export interface ProcessResult {
   /** Exit code. */
   readonly code: number;
   /** Standard output. */
+  readonly bytes: Uint8Array;
+  /** Standard output as text. */
   readonly out: string;
   /** Standard error. */
   readonly err: string;
@@ -24,13 +26,14 @@ export interface ProcessOptions {
   readonly input?: Uint8Array;
 }
 
-/** Prepares `cli.ts` with arguments. */
-export function migstreamCommand(
+/** Prepares a program of the project with arguments. */
+function programCommand(
+  program: string,
   args: readonly string[],
   permissions: readonly string[] = ["-R"],
 ): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", ...permissions, "--no-prompt", "cli.ts", ...args],
+    args: ["run", "--quiet", "--no-prompt", ...permissions, program, ...args],
     cwd: ROOT,
     stdin: "piped",
     stdout: "piped",
@@ -39,12 +42,24 @@ export function migstreamCommand(
   });
 }
 
-/** Runs `cli.ts` to its end. */
-export async function migstream(
+/** Prepares the command with arguments. */
+export function migstreamCommand(
   args: readonly string[],
-  { permissions, input }: ProcessOptions = {},
+  permissions?: readonly string[],
+): Deno.Command {
+  return programCommand("cli.ts", args, permissions);
+}
+
+/** Runs a program of the project to its end; instead of options, what comes on standard input. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  options: ProcessOptions | Uint8Array = {},
 ): Promise<ProcessResult> {
-  const child = migstreamCommand(args, permissions).spawn();
+  const { permissions, input } = options instanceof Uint8Array
+    ? { permissions: undefined, input: options }
+    : options;
+  const child = programCommand(program, args, permissions).spawn();
   const writer = child.stdin.getWriter();
   // A command that fails early closes its end.
   const sent = (async () => {
@@ -53,7 +68,16 @@ export async function migstream(
   })().catch(() => {});
   const { code, stdout, stderr } = await child.output();
   await sent;
-  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+  const decoder = new TextDecoder();
+  return { code, bytes: stdout, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
+/** Runs the command to its end. */
+export function migstream(
+  args: readonly string[],
+  options?: ProcessOptions | Uint8Array,
+): Promise<ProcessResult> {
+  return runProgram("cli.ts", args, options);
 }
 
 /** Calls `use` with a new folder, and removes it. */

@@ -7,7 +7,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { HexDump } from "../analyze/hex_dump.ts";
-import { memoryStream, migstream } from "./memory_commands.ts";
+import { memoryStream } from "./memory_commands.ts";
+import { migstream } from "./process.ts";
 import { mappedStream } from "./streams.ts";
 import { loadStream, loadTruth, testdataPath, withTempFile } from "./testdata.ts";
 

@@ -5,30 +5,12 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { fromFileUrl } from "./paths.ts";
+import { migstream } from "./process.ts";
 import { loadStream, loadTruth, testdataPath, withTempFile } from "./testdata.ts";
 
-const ROOT = fromFileUrl(new URL("..", import.meta.url));
-
-async function registers(
-  args: string[],
-  input?: Uint8Array,
-): Promise<{ code: number; out: string; err: string }> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "-R", "cli.ts", "registers", ...args],
-    cwd: ROOT,
-    stdin: input === undefined ? "null" : "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  if (input !== undefined) {
-    const writer = child.stdin.getWriter();
-    await writer.write(input);
-    await writer.close();
-  }
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+async function registers(args: string[], input?: Uint8Array) {
+  const { code, out, err } = await migstream(["registers", ...args], input);
+  return { code, out, err };
 }
 
 Deno.test("registers command: prints what QEMU printed, of all or of one", async () => {

@@ -5,7 +5,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { memoryStream, migstream } from "./memory_commands.ts";
+import { memoryStream } from "./memory_commands.ts";
+import { migstream } from "./process.ts";
 import { mappedStream } from "./streams.ts";
 import { loadStream, testdataPath, withTempFile } from "./testdata.ts";
 

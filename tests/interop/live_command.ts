@@ -15,7 +15,7 @@ const PERMISSIONS = ["-R", "-W", "-N"];
 /** A capture that is under way. */
 export interface RunningCapture extends AsyncDisposable {
   /** Waits for its end. */
-  finished(): Promise<ProcessResult>;
+  finished(): Promise<Omit<ProcessResult, "bytes">>;
 }
 
 /** Starts a capture and waits until it listens. */
