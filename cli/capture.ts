@@ -19,6 +19,7 @@ import { type CaptureCheck, checkRecordings } from "../live/check.ts";
 import type { Recording } from "../live/recording.ts";
 import { describeCount } from "../live/words.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
+import { OutputClosed } from "./output.ts";
 import { watchSignals } from "./signals.ts";
 import { sizeText } from "./size_text.ts";
 import { startStatusLine } from "./status_line.ts";
@@ -62,6 +63,8 @@ export async function runCapture(
     streams.err.line(escapeLine(text));
     streams.err.flush();
   };
+  // Begun now, so that a folder that can't be written is told of before a guest is sent here.
+  const descriptionFile = folder.create(CAPTURE_FILE);
   using listener = listenAt(listen);
   if (!quiet) say(`listening on ${addressText(listener.address)}`);
   const startedAt = new Date();
@@ -70,6 +73,7 @@ export async function runCapture(
     listener,
     connect: forward && (() => connectTo(forward)),
     folder,
+    multifdChannels: options.channels,
     signal: signals.signal,
     onNote: (text) => {
       if (!quiet) say(`note: ${text}`);
@@ -94,7 +98,7 @@ export async function runCapture(
     files,
     ...(check.returnPath === undefined ? {} : { returnPath: messagesOf(check) }),
   };
-  writeDescription(folder, description);
+  descriptionFile.writeAt(0, new TextEncoder().encode(`${JSON.stringify(description, null, 2)}\n`));
   folder.commit();
   removeStaleFiles(options.out, files);
   if (!quiet) printFiles(files, options.out, description, streams);
@@ -168,11 +172,6 @@ function messagesOf({ returnPath }: CaptureCheck): NonNullable<CaptureDescriptio
   return { messages: returnPath?.messages ?? {} };
 }
 
-function writeDescription(folder: OutputFolder, description: CaptureDescription): void {
-  const text = `${JSON.stringify(description, null, 2)}\n`;
-  folder.create(CAPTURE_FILE).writeAt(0, new TextEncoder().encode(text));
-}
-
 /** Nothing came: there is nothing to keep. */
 function concludeEmpty(
   { failure }: RecordedMigration,
@@ -196,7 +195,14 @@ function printFiles(
     entry.complete || complete ? "" : "incomplete",
   ]);
   for (const line of table(rows, "lrl")) streams.out.line(line);
-  if (returnPath === undefined) return;
-  const counts = Object.entries(returnPath.messages).map(([name, count]) => `${count} ${name}`);
-  streams.out.line(`return path: ${counts.join(", ")}`);
+  if (returnPath !== undefined) {
+    const counts = Object.entries(returnPath.messages).map(([name, count]) => `${count} ${name}`);
+    streams.out.line(`return path: ${counts.join(", ")}`);
+  }
+  try {
+    streams.out.flush();
+  } catch (error) {
+    // Nobody reads it; whether the capture is whole has to be told all the same, by the exit code.
+    if (!(error instanceof OutputClosed)) throw error;
+  }
 }

@@ -26,6 +26,8 @@ export interface CaptureOptions {
   readonly connect?: (() => Promise<Connection>) | undefined;
   /** Where the files go. They have no names before the folder is committed. */
   readonly folder: OutputFolder;
+  /** How many multifd channels have to come; the main channel may end before the last of them is there. */
+  readonly multifdChannels?: number | undefined;
   /** Ends the capture early; what came until then stays. */
   readonly signal?: AbortSignal | undefined;
   /** Called with what deserves attention at once. */
@@ -48,7 +50,7 @@ export interface RecordedMigration {
 const MAX_CONNECTIONS = 512;
 /** Milliseconds between two looks at what is going on. */
 const TICK_MS = 50;
-/** Milliseconds of silence after which connections that stay open behind the main channel's end are cut. */
+/** Milliseconds of silence after which connections that stay open behind the main channel's end are cut, and missing ones given up. */
 const GRACE_MS = 5000;
 /** Milliseconds without any connection after which a migration without main channel is over. */
 const LOST_MS = 3000;
@@ -257,8 +259,10 @@ class Session {
     const main = withBytes.find(({ kind }) => kind?.role === "main");
     if (main === undefined) return this.#links.size === 0 && nowMs - this.#idleSinceMs > LOST_MS;
     if (main.ended === undefined) return false;
+    const channels = withBytes.filter(({ kind }) => kind?.role === "multifd").length;
+    const isMissing = channels < (this.#options.multifdChannels ?? 0);
     const lastMs = Math.max(this.#idleSinceMs, ...[...this.#links].map(({ lastMs }) => lastMs));
-    return this.#links.size === 0 || nowMs - lastMs > GRACE_MS;
+    return (this.#links.size === 0 && !isMissing) || nowMs - lastMs > GRACE_MS;
   }
 
   /** Cuts what is still open, and waits for its end. */
