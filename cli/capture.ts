@@ -85,19 +85,7 @@ export async function runCapture(
   const problems = [...failureProblems(recorded), ...check.problems];
   const files = fileEntries(recorded.recordings, check, folder);
   if (files.length === 0) return concludeEmpty(recorded, signals.received?.exitCode, say);
-  const description: CaptureDescription = {
-    format: "migstream-capture",
-    version: CAPTURE_VERSION,
-    startedAt: startedAt.toISOString(),
-    endedAt: new Date().toISOString(),
-    complete: problems.length === 0,
-    problems,
-    interrupted: recorded.interrupted,
-    ...(forward === undefined ? {} : { forwardedTo: addressText(forward) }),
-    emptyConnections: recorded.recordings.filter((each) => sizeOf(each) === 0).length,
-    files,
-    ...(check.returnPath === undefined ? {} : { returnPath: messagesOf(check) }),
-  };
+  const description = descriptionOf(recorded, { check, problems, files, startedAt, forward });
   descriptionFile.writeAt(0, new TextEncoder().encode(`${JSON.stringify(description, null, 2)}\n`));
   folder.commit();
   removeStaleFiles(options.out, files);
@@ -105,6 +93,35 @@ export async function runCapture(
   for (const problem of problems) say(`error: ${problem}`);
   if (signals.received !== undefined) return signals.received.exitCode;
   return problems.length === 0 ? EXIT.DONE : EXIT.FAILED;
+}
+
+interface Findings {
+  readonly check: CaptureCheck;
+  readonly problems: readonly string[];
+  readonly files: readonly CaptureFileEntry[];
+  readonly startedAt: Date;
+  readonly forward: Address | undefined;
+}
+
+function descriptionOf(
+  { recordings, interrupted }: RecordedMigration,
+  { check, problems, files, startedAt, forward }: Findings,
+): CaptureDescription {
+  return {
+    format: "migstream-capture",
+    version: CAPTURE_VERSION,
+    startedAt: startedAt.toISOString(),
+    endedAt: new Date().toISOString(),
+    complete: problems.length === 0,
+    problems,
+    interrupted,
+    ...(forward === undefined ? {} : { forwardedTo: addressText(forward) }),
+    emptyConnections: recordings.filter((each) => sizeOf(each) === 0).length,
+    files,
+    ...(check.returnPath === undefined
+      ? {}
+      : { returnPath: { messages: check.returnPath.messages } }),
+  };
 }
 
 function addressOption(name: string, text: string): Address {
@@ -166,10 +183,6 @@ function fileEntries(
       },
     );
   });
-}
-
-function messagesOf({ returnPath }: CaptureCheck): NonNullable<CaptureDescription["returnPath"]> {
-  return { messages: returnPath?.messages ?? {} };
 }
 
 /** Nothing came: there is nothing to keep. */

@@ -37,12 +37,12 @@ export function makeCommand(
       "after",
       `
 Addresses: unix:PATH, tcp:HOST:PORT, or tcp:PORT for this machine alone. In the source:
-  migrate -d unix:/tmp/migration.sock
+  migrate -d unix:migration.sock
 
 Ctrl-C keeps what came, marked as incomplete.
 
 Examples:
-  migstream capture --listen unix:/tmp/migration.sock --out guest/
+  migstream capture --listen unix:migration.sock --out guest/
   migstream capture --listen tcp:4444 --out guest/ --forward tcp:192.0.2.7:4444`,
     )
     .action(async (options) => {

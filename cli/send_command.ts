@@ -50,7 +50,7 @@ The destination is started like the source, with -incoming, and needs the capabi
 parameters of the migration that is sent: multifd, multifd-channels, multifd-compression.
 
 Examples:
-  migstream send guest.save unix:/tmp/incoming.sock
+  migstream send guest.save unix:incoming.sock
   migstream send captured/ tcp:192.0.2.7:4444
   migstream send guest.img tcp:4444 --multifd 4 --compression zstd`,
     )
