@@ -65,6 +65,8 @@ async function identify(path: string): Promise<"main" | "empty" | CapturedChanne
     content = recogniseContent(head);
   }
   if (content === "stream") return "main";
+  // What a capture of our own says about itself is no channel.
+  if (/^\{\s*"format": "migstream-capture"/.test(new TextDecoder().decode(head))) return "empty";
   const channel = recogniseChannel(head);
   if (channel?.role !== "multifd") return { path, role: channel?.role ?? "unknown", sizeBytes };
   const { role, channelId, uuid } = channel;

@@ -20,6 +20,7 @@
 export * from "./error.ts";
 export * from "./source.ts";
 export * from "./reader.ts";
+export * from "./return_path.ts";
 export * from "./writer.ts";
 export * from "./text.ts";
 export * from "./limits.ts";

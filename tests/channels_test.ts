@@ -85,8 +85,10 @@ for (const name of CASES) {
 Deno.test("channels: info says what went over each", async () => {
   await withFolder(async (folder) => {
     putCase(folder, "pc-multifd-zlib");
+    Deno.writeTextFileSync(`${folder}/capture.json`, '{\n  "format": "migstream-capture"\n}\n');
     using input = await openInput(folder);
     const { info } = readInfo(input);
+    assertEquals(info.input.channels?.map(({ role }) => role), ["multifd", "multifd"]);
     const { pageChannels, ramBlocks, notes } = info;
     const marks = pageChannels!.syncMarks;
     assert(marks >= 3);
