@@ -142,7 +142,9 @@ function statusText(recordings: readonly Recording[], startMs: number): string {
   if (bytes === 0) return "waiting for a migration";
   const rate = bytes / Math.max(1, performance.now() - startMs) * 1000;
   const connections = describeCount(recordings.length, "connection");
-  return `${sizeText(bytes)}, ${sizeText(rate)}/s, ${connections}, ${open} open`;
+  const rounds = recordings.reduce((sum, { ramSections }) => sum + ramSections, 0);
+  const sections = describeCount(rounds, "RAM section");
+  return `${sizeText(bytes)}, ${sizeText(rate)}/s, ${connections}, ${open} open, ${sections}`;
 }
 
 /** What went wrong besides what the bytes tell. */

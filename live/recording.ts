@@ -8,6 +8,7 @@ import { concat } from "@std/bytes/concat";
 import type { OutputFile } from "../container/output_file.ts";
 import type { OutputFolder } from "../container/output_folder.ts";
 import type { ByteSource } from "../format/source.ts";
+import { RoundCounter } from "./round_counter.ts";
 import { type ConnectionKind, fileNameOf, recogniseConnection } from "./channel.ts";
 
 /** Bytes of the return path that are kept in memory until the connection is recognised. */
@@ -63,6 +64,7 @@ export class Recording {
   /** How many bytes had come when the destination was found gone. */
   refusedAtBytes: number | undefined;
   readonly #folder: OutputFolder;
+  readonly #rounds: RoundCounter = new RoundCounter();
   #head: Uint8Array = new Uint8Array(0);
   #pending: Uint8Array[] = [];
 
@@ -75,9 +77,15 @@ export class Recording {
   /** Takes bytes of the source. */
   append(bytes: Uint8Array): void {
     this.forwardBytes += bytes.length;
+    if (this.kind === undefined || this.kind.role === "main") this.#rounds.take(bytes);
     if (this.forward !== undefined) return this.forward.append(bytes);
     this.#head = concat([this.#head, bytes]);
     this.#recognise(false);
+  }
+
+  /** RAM sections of the main channel so far; 0 of others. */
+  get ramSections(): number {
+    return this.kind?.role === "main" ? this.#rounds.sections : 0;
   }
 
   /** Takes bytes of the destination. */
