@@ -92,6 +92,25 @@ export function recordOffset(run: RamRun, index: number): number {
     : run.offset + run.lengthBytes - (run.count - index) * run.strideBytes;
 }
 
+/** A run before anything was read; its contents are in `buffer`. */
+export function newRamRun(buffer: Uint8Array): RamRun {
+  return {
+    kind: "eos",
+    flags: 0,
+    offset: 0,
+    count: 0,
+    strideBytes: 0,
+    block: undefined,
+    address: 0,
+    fill: 0,
+    dataOffset: 0,
+    dataBytes: 0,
+    buffer,
+    dataStart: 0,
+    lengthBytes: 0,
+  };
+}
+
 function kindOf(flags: number): RamRecordKind | undefined {
   return RAM_RECORD_KINDS.get(flags & ~RAM_SAVE_FLAG.CONTINUE);
 }
@@ -116,21 +135,7 @@ export class RamScanner {
     this.#context = context;
     this.#limits = limits;
     this.#visitor = visitor;
-    this.run = {
-      kind: "eos",
-      flags: 0,
-      offset: 0,
-      count: 0,
-      strideBytes: 0,
-      block: undefined,
-      address: 0,
-      fill: 0,
-      dataOffset: 0,
-      dataBytes: 0,
-      buffer: reader.buffer,
-      dataStart: 0,
-      lengthBytes: 0,
-    };
+    this.run = newRamRun(reader.buffer);
   }
 
   /** Reads the next record or run into {@link run}. The run of kind `eos` is the payload's last. */

@@ -7,7 +7,7 @@
 import type { MultifdRamPacket } from "../../format/multifd/channel.ts";
 import { MULTIFD_PACKET_BYTES } from "../../format/multifd/offsets.ts";
 import { RAM_SAVE_FLAG } from "../../format/ram.ts";
-import { NOT_IN_INPUT, type RamRun } from "../../format/ram_scanner.ts";
+import { newRamRun, NOT_IN_INPUT, type RamRun } from "../../format/ram_scanner.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -17,21 +17,7 @@ export class PacketRuns {
   readonly #onRun: (run: RamRun) => void;
   #staging: Uint8Array | undefined;
   /** Reused, as those of a RAM scanner are. */
-  readonly #run: RamRun = {
-    kind: "page",
-    flags: 0,
-    offset: 0,
-    count: 0,
-    strideBytes: 0,
-    block: undefined,
-    address: 0,
-    fill: 0,
-    dataOffset: 0,
-    dataBytes: 0,
-    buffer: EMPTY,
-    dataStart: 0,
-    lengthBytes: 0,
-  };
+  readonly #run: RamRun = newRamRun(EMPTY);
 
   /** Calls `onRun` with each run. `sorted`: pages come by ascending address, copied together. */
   constructor(sorted: boolean, onRun: (run: RamRun) => void) {

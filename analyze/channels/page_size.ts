@@ -5,7 +5,7 @@
  * @module
  */
 
-import { FormatError } from "../../format/error.ts";
+import { FormatError, isFormatError } from "../../format/error.ts";
 import { MULTIFD_INITIAL_BYTES, MULTIFD_MAGIC } from "../../format/multifd/initial_packet.ts";
 import { multifdOffsetsBytes } from "../../format/multifd/offsets.ts";
 import { decodePacketHeader, payloadBytesOf } from "../../format/multifd/packet_header.ts";
@@ -44,7 +44,8 @@ function leadsOn(source: ByteSource, pageBytes: number): boolean {
     const offsetsBytes = header.kind === "ram" ? multifdOffsetsBytes(pageBytes) : 0;
     reader.skip(offsetsBytes + payloadBytesOf(header), "packet");
     return reader.u32("magic") === MULTIFD_MAGIC;
-  } catch {
+  } catch (error) {
+    if (!isFormatError(error)) throw error;
     return false;
   }
 }
