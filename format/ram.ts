@@ -48,6 +48,12 @@ export const RAM_SECTION_IDSTR = "ram";
 /** Smallest and largest target page size in bytes: QEMU's targets have 8 bits (AVR, up to QEMU 10) to 16 bits. */
 export const PAGE_BYTES_RANGE = { min: 256, max: 65536 } as const;
 
+/** Whether a target page can have this size in bytes: a power of two in {@link PAGE_BYTES_RANGE}. */
+export function isPageBytes(value: number): boolean {
+  return value >= PAGE_BYTES_RANGE.min && value <= PAGE_BYTES_RANGE.max &&
+    Number.isInteger(Math.log2(value));
+}
+
 /** The lowest number above all flags. With smaller pages, the upper flags can't be said and their bits belong to the address. */
 export const RAM_FLAGS_END = 0x400;
 

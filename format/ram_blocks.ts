@@ -22,7 +22,7 @@ import {
   isElsewhere,
   type MappedRamHeader,
 } from "./mapped_ram.ts";
-import { PAGE_BYTES_RANGE, type RamBlock } from "./ram.ts";
+import { isPageBytes, PAGE_BYTES_RANGE, type RamBlock } from "./ram.ts";
 import type { ByteReader } from "./reader.ts";
 import { hex, quoteText } from "./text.ts";
 import type { ByteWriter } from "./writer.ts";
@@ -154,9 +154,8 @@ function decodeMapped(
   const offset = reader.offset;
   const header = decodeMappedRamHeader(reader);
   const { pageBytes } = header;
-  const isPageSize = pageBytes >= PAGE_BYTES_RANGE.min && pageBytes <= PAGE_BYTES_RANGE.max &&
-    Number.isInteger(Math.log2(pageBytes)) && usedLengthBytes % pageBytes === 0;
-  if (!isPageSize || (form.pageBytes !== undefined && form.pageBytes !== pageBytes)) {
+  const fits = isPageBytes(pageBytes) && usedLengthBytes % pageBytes === 0;
+  if (!fits || (form.pageBytes !== undefined && form.pageBytes !== pageBytes)) {
     throw reader.error("bad-page-size", `Cannot decode mapped-ram header of ${quoteText(name)}`, {
       offset: offset + 4,
       expected: form.pageBytes === undefined ? "a target page size" : String(form.pageBytes),

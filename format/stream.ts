@@ -35,7 +35,7 @@ import {
   readKnownPayload,
   type StreamVisitor,
 } from "./payload.ts";
-import { PAGE_BYTES_RANGE } from "./ram.ts";
+import { isPageBytes } from "./ram.ts";
 import { sectionPieces } from "./section_pieces.ts";
 import { ByteReader, READER_BLOCK_BYTES } from "./reader.ts";
 import {
@@ -150,9 +150,7 @@ export class StreamReader {
   #setPageBytes(pageBytes: number | undefined, origin: string): void {
     if (pageBytes === undefined) return;
     const { ram } = this.context;
-    const possible = pageBytes >= PAGE_BYTES_RANGE.min && pageBytes <= PAGE_BYTES_RANGE.max &&
-      Number.isInteger(Math.log2(pageBytes));
-    if (!possible || (ram.pageBytes !== undefined && ram.pageBytes !== pageBytes)) {
+    if (!isPageBytes(pageBytes) || (ram.pageBytes !== undefined && ram.pageBytes !== pageBytes)) {
       throw this.#reader.error("bad-page-size", `The target page size by ${origin} is wrong`, {
         expected: ram.pageBytes === undefined ? "256..65536" : String(ram.pageBytes),
         found: String(pageBytes),
@@ -240,14 +238,11 @@ export class StreamReader {
       const block = ram.blocks.get(command.block);
       for (const { startAddress, lengthBytes } of command.ranges) {
         if (block === undefined || startAddress + lengthBytes > block.usedLengthBytes) {
-          throw this.#reader.error(
-            "bad-command",
-            "POSTCOPY_RAM_DISCARD of memory that isn't there",
-            {
-              expected: "a range inside a block of the block list",
-              found: `${quoteText(command.block)} ${hex(startAddress)}+${hex(lengthBytes)}`,
-            },
-          );
+          const what = "POSTCOPY_RAM_DISCARD of memory that isn't there";
+          throw this.#reader.error("bad-command", what, {
+            expected: "a range inside a block of the block list",
+            found: `${quoteText(command.block)} ${hex(startAddress)}+${hex(lengthBytes)}`,
+          });
         }
         // Without a page size no page has been sent yet, so there is none to drop.
         if (ram.pageBytes !== undefined) {

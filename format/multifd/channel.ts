@@ -8,7 +8,7 @@
  */
 
 import { type FormatError, isFormatError } from "../error.ts";
-import { PAGE_BYTES_RANGE, type RamBlock } from "../ram.ts";
+import { isPageBytes, type RamBlock } from "../ram.ts";
 import type { ByteReader } from "../reader.ts";
 import type { MultifdDecompressor } from "./compression.ts";
 import { badMultifd, isZero } from "./error.ts";
@@ -149,8 +149,7 @@ export class MultifdChannelReader implements Disposable {
   /** Reads the first packet. The reader's path names the channel from here on. */
   constructor(reader: ByteReader, options: MultifdChannelOptions) {
     const { pageBytes } = options;
-    const { min, max } = PAGE_BYTES_RANGE;
-    if (!(pageBytes >= min && pageBytes <= max) || (pageBytes & (pageBytes - 1)) !== 0) {
+    if (!isPageBytes(pageBytes)) {
       throw new RangeError(`Cannot read multifd channel: no page size: ${pageBytes}`);
     }
     this.#reader = reader;
