@@ -12,6 +12,7 @@
 
 import type { ByteReader } from "../../format/reader.ts";
 import {
+  agrees,
   cutShort,
   damaged,
   type Decoder,
@@ -31,7 +32,7 @@ const MAGIC: MemberMagic = {
   name: "gzip",
   member: "member",
   bytes: 2,
-  matches: ([first = 0x1f, second = 0x8b]) => first === 0x1f && second === 0x8b,
+  matches: (head) => agrees(head, [0x1f, 0x8b]),
 };
 
 type Crc32 = (bytes: Uint8Array, start: number) => number;

@@ -15,6 +15,7 @@
 
 import type { ByteReader } from "../../format/reader.ts";
 import {
+  agrees,
   cutShort,
   damaged,
   type Decoder,
@@ -40,13 +41,9 @@ const MAGIC: MemberMagic = {
   name: "zstd",
   member: "frame",
   bytes: MAGIC_BYTES,
-  matches([a, b, c, d]): boolean {
-    const isFrame = (a ?? 0x28) === 0x28 && (b ?? 0xb5) === 0xb5 && (c ?? 0x2f) === 0x2f &&
-      (d ?? 0xfd) === 0xfd;
-    const isSkippable = ((a ?? 0x50) & 0xf0) === 0x50 && (b ?? 0x2a) === 0x2a &&
-      (c ?? 0x4d) === 0x4d && (d ?? 0x18) === 0x18;
-    return isFrame || isSkippable;
-  },
+  matches: (head) =>
+    agrees(head, [0x28, 0xb5, 0x2f, 0xfd]) ||
+    agrees(head, [head[0]! & 0xf | 0x50, 0x2a, 0x4d, 0x18]),
 };
 
 /** Decompresses zstd files. */
