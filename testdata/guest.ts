@@ -58,6 +58,22 @@ const WAIT = `
             e4 60                 ; in al, 0x60
 `;
 
+/** Gives the PCI device in slot 2 of bus 0 its memory at 0xfd000000, as a firmware would. */
+const MAP_DEVICE = `
+            66 b8 10 10 00 80     ; mov eax, 0x80001010 (BAR 0)
+            ba f8 0c              ; mov dx, 0xcf8
+            66 ef                 ; out dx, eax
+            66 b8 00 00 00 fd     ; mov eax, 0xfd000000
+            ba fc 0c              ; mov dx, 0xcfc
+            66 ef                 ; out dx, eax
+            66 b8 04 10 00 80     ; mov eax, 0x80001004 (command)
+            ba f8 0c              ; mov dx, 0xcf8
+            66 ef                 ; out dx, eax
+            66 b8 02 00 00 00     ; mov eax, 2 (memory space)
+            ba fc 0c              ; mov dx, 0xcfc
+            66 ef                 ; out dx, eax
+`;
+
 /**
  * Writes for ever: a counter at 0x6000, some words in the pages 0x10000..0x23fff, and the page
  * 0x25000, which is all zero half of the time. A key makes the page 0x24000 zero and the
@@ -176,11 +192,16 @@ const LONG_MODE = `
 `;
 
 /** What an x86 ROM does after it has filled memory. */
-export type X86Program = "halt" | "churn" | "wait";
+export type X86Program = "halt" | "map-device" | "churn" | "wait";
 
 /** A 64 KiB x86 ROM for `-bios`. */
 export function x86Rom(program: X86Program): Uint8Array {
-  const tails = { halt: HALT, churn: CHURN, wait: WAIT + CHURN };
+  const tails = {
+    halt: HALT,
+    "map-device": MAP_DEVICE + HALT,
+    churn: CHURN,
+    wait: WAIT + CHURN,
+  };
   const rom = new Uint8Array(ROM_BYTES);
   rom.set(assemble(FILL + tails[program]));
   rom.set([0xea, 0x00, 0x00, 0x00, 0xf0], RESET_VECTOR); // jmp 0xf000:0

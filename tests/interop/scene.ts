@@ -126,15 +126,19 @@ function defaultPreparation({ program }: Scene): (vm: Qemu) => Promise<void> {
     if (program === undefined) return;
     await vm.qmp("cont");
     await waitForProgram(vm, program);
-    if (program === "halt") await vm.qmp("stop");
+    if (hasEnd(program)) await vm.qmp("stop");
   };
+}
+
+function hasEnd(program: X86Program): boolean {
+  return program === "halt" || program === "map-device";
 }
 
 /** Waits until a program has filled memory, and then stopped or begun to write for ever. */
 async function waitForProgram(vm: Qemu, program: X86Program): Promise<void> {
   await waitFor("the guest's program", async () => {
     const registers = await vm.hmp("info registers");
-    if (program === "halt") return /ESI=11223344[^]*HLT=1/.test(registers) || undefined;
+    if (hasEnd(program)) return /ESI=11223344[^]*HLT=1/.test(registers) || undefined;
     if (!registers.includes("ESI=11223344")) return undefined;
     return program === "wait" || await churnCount(vm) > 0 || undefined;
   });
