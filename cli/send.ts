@@ -6,9 +6,9 @@
 
 import { openInput } from "../container/open.ts";
 import { connectTo, parseAddress } from "../live/address.ts";
-import type { SEND_COMPRESSIONS } from "../live/multifd_channels.ts";
+import type { SEND_COMPRESSIONS } from "../analyze/image/multifd_channels.ts";
 import { type PreparedMigration, prepareMigration } from "../live/prepare.ts";
-import type { MarkKind } from "../live/repack.ts";
+import type { MarkKind } from "../analyze/image/main_channel.ts";
 import { sendMigration, type SentMigration } from "../live/send.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 import { startProgress } from "./progress.ts";

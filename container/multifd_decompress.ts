@@ -192,10 +192,10 @@ export async function loadMultifdCompressors(): Promise<
   return (method, level = 1) => {
     if (method === "zlib") {
       const stream = createDeflate({ level });
-      return new RuntimeCompressor(method, withFlush(stream, constants.Z_SYNC_FLUSH));
+      return new RuntimeCompressor(method, new RuntimeStream(stream, constants.Z_SYNC_FLUSH));
     }
     const stream = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } });
-    return new RuntimeCompressor(method, withFlush(stream, constants.ZSTD_e_flush));
+    return new RuntimeCompressor(method, new RuntimeStream(stream, constants.ZSTD_e_flush));
   };
 }
 
@@ -221,28 +221,4 @@ class RuntimeCompressor implements MultifdCompressor {
   [Symbol.dispose](): void {
     this.#stream[Symbol.dispose]();
   }
-}
-
-/** A stream of the runtime each of whose runs ends with a flush. */
-function withFlush(created: unknown, flush: number): RuntimeStream {
-  const { _handle: handle, _writeState } = created as {
-    readonly _handle: {
-      onerror: (reason: string) => void;
-      writeSync(flush: number, ...rest: unknown[]): void;
-      reset(): void;
-      close(): void;
-    };
-    readonly _writeState: Uint32Array;
-  };
-  return new RuntimeStream({
-    _writeState,
-    _handle: {
-      set onerror(report: (reason: string) => void) {
-        handle.onerror = report;
-      },
-      writeSync: (_flush: number, ...rest: unknown[]) => handle.writeSync(flush, ...rest),
-      reset: () => handle.reset(),
-      close: () => handle.close(),
-    },
-  });
 }

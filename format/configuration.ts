@@ -78,6 +78,29 @@ export function configuredPageBytes(configuration: Configuration | undefined): n
   return undefined;
 }
 
+/** A configuration with or without a capability. */
+export function withCapability(
+  { machine, subsections }: Configuration,
+  capability: string,
+  isSet: boolean,
+): Configuration {
+  const name = "configuration/capabilities";
+  const capabilities = new Set(
+    subsections.flatMap((each) => each.name === name ? each.capabilities : []),
+  );
+  if (isSet) capabilities.add(capability);
+  else capabilities.delete(capability);
+  const others: readonly ConfigurationSubsection[] = subsections.filter((each) => each.name !== name);
+  if (capabilities.size === 0) return { machine, subsections: others };
+  const subsection = { name, capabilities: [...capabilities] } as const;
+  const place = subsections.findIndex((each) => each.name === name);
+  // QEMU writes the capabilities behind the page size and before the UUID.
+  const at = place >= 0
+    ? subsections.slice(0, place).filter((each) => each.name !== name).length
+    : others.filter((each) => each.name === "configuration/target-page-bits").length;
+  return { machine, subsections: others.toSpliced(at, 0, subsection) };
+}
+
 /** Decodes the configuration section behind its type byte. */
 export function decodeConfiguration(reader: ByteReader): Configuration {
   const offset = reader.offset;

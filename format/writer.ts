@@ -130,6 +130,16 @@ export class ByteWriter {
     this.bytes(bytes);
   }
 
+  /** The bytes written, valid until something else is written. */
+  get written(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** Forgets what was written, so that the buffer can be filled again. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** The bytes written, as an array of their own. */
   finish(): Uint8Array {
     return this.#buffer.slice(0, this.#length);

@@ -12,16 +12,16 @@
  * @module
  */
 
-import { readGuestMemory } from "../analyze/memory/open_memory.ts";
+import { ImageItems, loadImage } from "../analyze/image/load_image.ts";
+import type { MarkKind } from "../analyze/image/main_channel.ts";
+import { makeMigration, vmUuid } from "../analyze/image/migration.ts";
+import type { MultifdOptions } from "../analyze/image/multifd_channels.ts";
+import { itemPieces, type OutgoingChannel, sourcePieces } from "../analyze/image/pieces.ts";
+import { imageOf } from "../analyze/image/read_image.ts";
 import { readState } from "../analyze/state.ts";
 import { openChannels } from "../container/channels.ts";
 import type { OpenInput } from "../container/open.ts";
-import { STREAM_VERSION_COMPAT } from "../format/header.ts";
 import type { StreamItem } from "../format/items.ts";
-import { RAM_SAVE_FLAG } from "../format/ram.ts";
-import { makeMultifdChannels, type MultifdOptions } from "./multifd_channels.ts";
-import { itemPieces, type OutgoingChannel, sourcePieces } from "./pieces.ts";
-import { mainPieces, markCount, type MarkKind, marksOfMachine } from "./repack.ts";
 import { describeCount } from "./words.ts";
 
 /** How an input is prepared. */
@@ -47,8 +47,6 @@ export interface PreparedMigration extends Disposable {
 /** What an input's main channel says. */
 interface Contents {
   readonly items: readonly StreamItem[];
-  readonly hasFooters: boolean;
-  readonly machine: string | undefined;
   readonly isMapped: boolean;
   readonly ranPostcopy: boolean;
   readonly hasReturnPath: boolean;
@@ -77,35 +75,29 @@ export async function prepareMigration(
       : "a postcopy migration can't be repeated as it is";
     notes.push(`${reason}: its memory is sent page by page, on the main channel`);
   }
-  return await prepareAnew(input, contents, options, notes);
+  return await prepareAnew(input, options, notes);
 }
 
 function readContents(input: OpenInput): Contents {
-  const items: StreamItem[] = [];
-  let machine: string | undefined;
+  const collected = new ImageItems();
   let flushes = 0;
   const state = readState(input.source, {
     offset: input.streamOffset,
     onItem: (item) => {
-      items.push(item);
-      if (item.kind === "configuration") machine = item.configuration.machine;
+      collected.take(item);
       if (item.kind === "section" && item.payload?.kind === "ram") {
         flushes += item.payload.summary.flushes;
       }
-      if (item.kind === "header" && item.header.version === STREAM_VERSION_COMPAT) {
-        throw new Error("Cannot send a stream of version 2: no QEMU takes it any more");
-      }
     },
   });
-  const hasCommand = (name: string) =>
-    items.some((item) => item.kind === "command" && item.command.name === name);
+  const { items, ranPostcopy } = collected;
   return {
     items,
-    hasFooters: state.hasFooters ?? true,
-    machine,
     isMapped: state.blocks?.some(({ mapped }) => mapped !== undefined) ?? false,
-    ranPostcopy: hasCommand("POSTCOPY_RUN"),
-    hasReturnPath: hasCommand("OPEN_RETURN_PATH"),
+    ranPostcopy,
+    hasReturnPath: items.some((item) =>
+      item.kind === "command" && item.command.name === "OPEN_RETURN_PATH"
+    ),
     flushes,
   };
 }
@@ -145,52 +137,37 @@ function streamBytes(items: readonly StreamItem[]): number {
   return wholeStream(items).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
 }
 
-/** The flags of a RAM word, of which the mark of multifd is the highest, stand below the page's address. */
-const MIN_PAGE_BYTES = 2 * RAM_SAVE_FLAG.MULTIFD_FLUSH;
-
 async function prepareAnew(
   input: OpenInput,
-  contents: Contents,
   options: PrepareOptions,
   notes: string[],
 ): Promise<PreparedMigration> {
   const { multifd } = options;
-  const guest = readGuestMemory(input);
+  const loaded = loadImage(input);
   try {
-    const { memory, missingChannels } = guest;
-    if (missingChannels !== undefined) {
-      throw new Error(
-        `The memory is not whole: pages are in the channels of a ${missingChannels} migration`,
-      );
-    }
-    const { items, hasFooters, machine } = contents;
-    const image = { source: input.source, items, hasFooters, memory };
-    if (multifd !== undefined && memory.pageBytes > 0 && memory.pageBytes < MIN_PAGE_BYTES) {
-      throw new Error(`Multifd has no marks for pages of ${memory.pageBytes} bytes`);
-    }
-    const marks = multifd && (options.marks ?? marksOfMachine(machine));
-    const others = multifd && await makeMultifdChannels(memory, {
-      ...multifd,
-      uuid: vmUuid(input, items),
-      marks: markCount(image),
+    const { memory, ranPostcopy } = loaded;
+    const image = imageOf(loaded, { needsDescription: ranPostcopy });
+    const migration = await makeMigration(image, {
+      marks: options.marks,
+      returnPath: true,
+      multifd: multifd && { ...multifd, uuid: vmUuid(input, image.configuration) },
     });
     if (multifd !== undefined) {
       const counted = describeCount(multifd.channels, "multifd channel");
       notes.push(`${counted}, compression ${multifd.compression}: the destination has to agree`);
     }
-    const main = { name: "main channel", pieces: mainPieces(image, marks) };
     return {
-      channels: [main, ...others?.channels ?? []],
-      totalBytes: contentBytes(guest.memory.counts, memory.pageBytes),
+      channels: migration.channels,
+      totalBytes: contentBytes(loaded.guest.memory.counts, memory.pageBytes),
       confirmed: true,
       notes,
       [Symbol.dispose](): void {
-        others?.[Symbol.dispose]();
-        guest[Symbol.dispose]();
+        migration[Symbol.dispose]();
+        loaded[Symbol.dispose]();
       },
     };
   } catch (error) {
-    guest[Symbol.dispose]();
+    loaded[Symbol.dispose]();
     throw error;
   }
 }
@@ -205,18 +182,4 @@ function contentBytes(
 ): number {
   const pages = counts.reduce((sum, each) => sum + each.normal + each.delta + each.compressed, 0);
   return pages * pageBytes;
-}
-
-/** The UUID that the destination compares with its own: of the configuration, of captured channels, or of libvirt's domain. */
-function vmUuid(input: OpenInput, items: readonly StreamItem[]): Uint8Array | undefined {
-  for (const item of items) {
-    if (item.kind !== "configuration") continue;
-    for (const subsection of item.configuration.subsections) {
-      if (subsection.name === "configuration/uuid") return subsection.uuid;
-    }
-  }
-  const captured = input.channels.find(({ uuid }) => uuid !== undefined)?.uuid;
-  const libvirt = input.wrappers.find((wrapper) => wrapper.kind === "libvirt")?.uuid;
-  const digits = (captured ?? libvirt ?? "").replaceAll("-", "");
-  return /^[0-9A-Fa-f]{32}$/.test(digits) ? Uint8Array.fromHex(digits) : undefined;
 }

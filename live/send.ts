@@ -10,7 +10,7 @@
 import { concat } from "@std/bytes/concat";
 import { BytesSource } from "../format/source.ts";
 import { checkReturnPath, type ReturnPathCheck } from "./check.ts";
-import type { OutgoingChannel } from "./pieces.ts";
+import type { OutgoingChannel } from "../analyze/image/pieces.ts";
 import { closeConnection, type Connection, endWriting, isGone, readAll } from "./pump.ts";
 
 /** How a migration is sent. */

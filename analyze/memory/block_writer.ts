@@ -72,6 +72,11 @@ export class BlockWriter {
     for (const page of this.#written.between(first, end)) this.fill(page, 1, 0);
   }
 
+  /** Copies a bit for each page where something but zeros may stand, as in a mapped-ram bitmap. */
+  copyWritten(bitmap: Uint8Array): void {
+    this.#written.copyTo(bitmap);
+  }
+
   /** Reads one page as it is so far. */
   read(page: number, into: Uint8Array): void {
     if (this.#written.has(page)) this.#file.readAt(page * this.#pageBytes, into);

@@ -8,7 +8,7 @@ import { inflate } from "../../container/inflate.ts";
 import type { OpenInput } from "../../container/open.ts";
 import type { StreamItem } from "../../format/items.ts";
 import type { Vmdescription } from "../../format/vmdescription.ts";
-import { type ChannelsReading, readInput } from "../channels/read_input.ts";
+import { type ChannelsReading, readInputSteps } from "../channels/read_input.ts";
 import type { StreamState } from "../state.ts";
 import { type MissingChannels, missingChannels } from "./completeness.ts";
 import type { Guest } from "./guest.ts";
@@ -20,6 +20,8 @@ export interface ReadMemoryOptions extends GuestMemoryOptions {
   readonly vmdescription?: Vmdescription | undefined;
   /** Whether an error in the stream ends the reading quietly. */
   readonly keepGoing?: boolean;
+  /** Called with each item of the main channel. */
+  readonly onItem?: (item: StreamItem) => void;
 }
 
 /** A guest's memory, and the guest. */
@@ -46,6 +48,22 @@ export function readGuestMemory(
   input: OpenInput,
   options: ReadMemoryOptions = {},
 ): MemoryOfGuest {
+  const steps = readGuestMemorySteps(input, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/**
+ * The same in steps, an item of the main channel each. Who gives up on the way has to let the generator return.
+ *
+ * @throws {FormatError} unless `keepGoing` is set
+ */
+export function* readGuestMemorySteps(
+  input: OpenInput,
+  options: ReadMemoryOptions = {},
+): Generator<StreamItem, MemoryOfGuest, undefined> {
   const { vmdescription, keepGoing = false } = options;
   const memory = new GuestMemory(input.source, inflate, options);
   let machine: string | undefined;
@@ -53,9 +71,11 @@ export function readGuestMemory(
   const onItem = (item: StreamItem) => {
     ranPostcopy ||= item.kind === "command" && item.command.name === "POSTCOPY_RUN";
     if (item.kind === "configuration") machine = item.configuration.machine;
+    options.onItem?.(item);
   };
+  let isRead = false;
   try {
-    const { state, channels } = readInput(input, {
+    const { state, channels } = yield* readInputSteps(input, {
       visitor: memory,
       pages: { content: "if-compressed" },
       keepGoing,
@@ -63,6 +83,7 @@ export function readGuestMemory(
       ...(vmdescription === undefined ? {} : { vmdescription }),
     });
     const { blocks = [], error } = state;
+    isRead = true;
     return {
       memory,
       state,
@@ -77,8 +98,7 @@ export function readGuestMemory(
       }),
       [Symbol.dispose]: () => memory[Symbol.dispose](),
     };
-  } catch (error) {
-    memory[Symbol.dispose]();
-    throw error;
+  } finally {
+    if (!isRead) memory[Symbol.dispose]();
   }
 }

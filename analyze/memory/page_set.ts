@@ -85,6 +85,14 @@ export class PageSet {
     }
   }
 
+  /** Copies the bits: bit n of `bitmap` is bit `n & 7` of byte `n >> 3`; it has to be zero before, and long enough. */
+  copyTo(bitmap: Uint8Array): void {
+    for (const [index, chunk] of this.#chunks) {
+      const start = index * CHUNK_PAGES / 8;
+      bitmap.set(chunk.subarray(0, bitmap.length - start), start);
+    }
+  }
+
   /** Takes a page out. */
   delete(page: number): void {
     const chunk = this.#chunks.get(Math.floor(page / CHUNK_PAGES));

@@ -1,5 +1,5 @@
 /**
- * The decompressors of the runtime's zlib and zstd, driven synchronously.
+ * The compressors and decompressors of the runtime's zlib and zstd, driven synchronously.
  *
  * `node:zlib` offers whole buffers, which is no way to read what is larger than memory, and streams, which are asynchronous and, for zstd,
  * three times slower. The object behind such a stream has a synchronous `writeSync` that decompresses from one buffer straight into
@@ -36,7 +36,7 @@ interface Stream {
 const NO_FLUSH = 0;
 const NO_BYTES = new Uint8Array(0);
 
-/** A decompressor of the runtime. What it throws says why the data is damaged; its errors are plain ones. */
+/** A compressor or decompressor of the runtime. What it throws says why the data is damaged; its errors are plain ones. */
 export class RuntimeStream implements Disposable {
   /** Bytes of the input that the last {@link run} used up. */
   consumed = 0;
@@ -44,10 +44,16 @@ export class RuntimeStream implements Disposable {
   produced = 0;
   readonly #handle: Handle;
   readonly #state: Uint32Array;
+  readonly #flush: number;
   #failure: string | undefined;
 
-  /** Takes over what `zlib.createInflateRaw()` or `zlib.createZstdDecompress()` made. */
-  constructor(created: unknown) {
+  /**
+   * Takes over what `zlib.createInflateRaw()` or `zlib.createZstdCompress()` made.
+   *
+   * @param flush What a run does at the end of its input, unless it is told otherwise: a constant of zlib or of zstd. Default: nothing.
+   */
+  constructor(created: unknown, flush: number = NO_FLUSH) {
+    this.#flush = flush;
     const stream = created as Stream;
     if (typeof stream._handle?.writeSync !== "function" || stream._writeState === undefined) {
       throw new TypeError("This runtime has no synchronous zlib that reads piece by piece");
@@ -57,10 +63,16 @@ export class RuntimeStream implements Disposable {
     this.#handle.onerror = (reason) => this.#failure = reason;
   }
 
-  /** Decompresses from `input` (`start` to `end`) into `into` until one of them is used up or the compressed data ends. */
-  run(input: Uint8Array, start: number, end: number, into: Uint8Array): void {
+  /** Takes from `input` (`start` to `end`) and writes into `into` until one of them is used up or the compressed data ends. */
+  run(
+    input: Uint8Array,
+    start: number,
+    end: number,
+    into: Uint8Array,
+    flush: number = this.#flush,
+  ): void {
     const length = end - start;
-    this.#handle.writeSync(NO_FLUSH, input, start, length, into, 0, into.length);
+    this.#handle.writeSync(flush, input, start, length, into, 0, into.length);
     if (this.#failure !== undefined) {
       const reason = this.#failure;
       this.#failure = undefined;

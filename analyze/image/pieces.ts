@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { StreamItem } from "../format/items.ts";
-import type { ByteSource } from "../format/source.ts";
+import type { StreamItem } from "../../format/items.ts";
+import type { ByteSource } from "../../format/source.ts";
 
 /** Some bytes of a connection. */
 export interface Piece {

@@ -7,13 +7,13 @@
  * @module
  */
 
-import type { MemoryView } from "../analyze/memory/memory_view.ts";
-import { loadMultifdCompressors } from "../container/multifd_decompress.ts";
-import type { MultifdCompressor } from "../format/multifd/compression.ts";
-import { encodeInitialPacket } from "../format/multifd/initial_packet.ts";
-import { multifdPageCapacity } from "../format/multifd/offsets.ts";
-import { encodeRamPacket, type MultifdRamFields } from "../format/multifd/packet.ts";
-import { ByteWriter } from "../format/writer.ts";
+import type { MemoryView } from "../memory/memory_view.ts";
+import { loadMultifdCompressors } from "../../container/multifd_decompress.ts";
+import type { MultifdCompressor } from "../../format/multifd/compression.ts";
+import { encodeInitialPacket } from "../../format/multifd/initial_packet.ts";
+import { multifdPageCapacity } from "../../format/multifd/offsets.ts";
+import { encodeRamPacket, type MultifdRamFields } from "../../format/multifd/packet.ts";
+import { ByteWriter } from "../../format/writer.ts";
 import { contentBatches, type PageBatch } from "./pages.ts";
 import type { OutgoingChannel, Piece } from "./pieces.ts";
 
@@ -72,14 +72,14 @@ function* channelPieces(
   compressor: MultifdCompressor | undefined,
   { uuid, marks }: MultifdOptions,
 ): Generator<Piece, void, undefined> {
+  const writer = new ByteWriter();
   const packet = (what: string, fields: Omit<MultifdRamFields, "packetNumber">): Piece => {
-    const writer = new ByteWriter();
+    writer.clear();
     encodeRamPacket(writer, { ...fields, packetNumber: shared.nextNumber++ }, pageBytes);
-    return { bytes: writer.finish(), what };
+    return { bytes: writer.written, what };
   };
-  const first = new ByteWriter();
-  encodeInitialPacket(first, uuid === undefined ? { channelId } : { channelId, uuid });
-  yield { bytes: first.finish(), what: "first packet" };
+  encodeInitialPacket(writer, uuid === undefined ? { channelId } : { channelId, uuid });
+  yield { bytes: writer.written, what: "first packet" };
   yield packet("mark 0", { isSync: true });
   for (;;) {
     const { done, value: batch } = shared.batches.next();
