@@ -9,7 +9,8 @@
  * gtree      = be32 count, { u8 1, [key], value }, u8 0
  * ```
  *
- * The result refers to the section's bytes and copies nothing: a field knows where it stands.
+ * The result refers to the section's bytes and copies nothing: a field knows where it stands. vmstate_value.ts makes plain values of it,
+ * vmstate_encode.ts is the way back.
  *
  * @module
  */
