@@ -7,6 +7,7 @@
 import {
   BLOCK_MIGRATION_IDSTR,
   BLOCK_MIGRATION_VERSION,
+  type BlockMigrationChunk,
   type BlockMigrationSummary,
   readBlockMigration,
 } from "./block_migration.ts";
@@ -18,6 +19,7 @@ import {
   readDirtyBitmap,
 } from "./dirty_bitmap.ts";
 import { type DirtyBitmapChunk, DirtyBitmapState } from "./dirty_bitmap_chunk.ts";
+import type { CompatRecord } from "./header.ts";
 import type { Limits } from "./limits.ts";
 import { PBS_STATE_IDSTR, PBS_STATE_VERSION, readPbsState } from "./pbs_state.ts";
 import { RAM_SECTION_IDSTR, RAM_SECTION_VERSION, type RamBlock } from "./ram.ts";
@@ -28,6 +30,7 @@ import {
   readStorageAttributes,
   STORAGE_ATTRIBUTES_IDSTR,
   STORAGE_ATTRIBUTES_VERSION,
+  type StorageAttributesChunk,
   type StorageAttributesSummary,
 } from "./s390_storage_attributes.ts";
 import type { SectionIdentity, SectionType } from "./section.ts";
@@ -35,13 +38,22 @@ import {
   readSpaprHtab,
   SPAPR_HTAB_IDSTR,
   SPAPR_HTAB_VERSION,
+  type SpaprHtabChunk,
   type SpaprHtabState,
   type SpaprHtabSummary,
 } from "./spapr_htab.ts";
-import { readVfio, VFIO_IDSTR_SUFFIX, VFIO_VERSION, type VfioSummary } from "./vfio.ts";
+import {
+  readVfio,
+  VFIO_IDSTR_SUFFIX,
+  VFIO_VERSION,
+  type VfioChunk,
+  type VfioSummary,
+} from "./vfio.ts";
 
 /** Called while sections of our own knowledge are read, for those who want more than the items. */
 export interface StreamVisitor extends MappedRamVisitor {
+  /** Called before a payload of our own knowledge is read, one of a RAM section too. */
+  payload?(type: SectionType, section: SectionIdentity): void;
   /** Called before the payload of a RAM section is read, with the payload's offset. */
   section?(type: SectionType, offset: number, section: SectionIdentity): void;
   /** Called with the blocks of the list, once it was read. */
@@ -55,6 +67,20 @@ export interface StreamVisitor extends MappedRamVisitor {
   discard?(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void;
   /** Called with each chunk of dirty bitmaps; the reader stands at its bits. */
   dirtyBitmap?(reader: ByteReader, chunk: DirtyBitmapChunk & ChunkPlace): void;
+  /** Called with each chunk of a hash page table but the end marker; the reader stands at its entries. */
+  hashTable?(reader: ByteReader, chunk: SpaprHtabChunk & ChunkPlace): void;
+  /** Called with each word of s390 storage attributes; the reader stands at its attributes. */
+  storageAttributes?(reader: ByteReader, chunk: StorageAttributesChunk & ChunkPlace): void;
+  /** Called with each word of legacy block migration; the reader stands at its data. */
+  diskBlock?(reader: ByteReader, chunk: BlockMigrationChunk & ChunkPlace): void;
+  /** Called with each tag of a live VFIO section; the reader stands at its data. */
+  vfio?(reader: ByteReader, chunk: VfioChunk & ChunkPlace): void;
+  /** Called with the length of a `pbs-state`; the reader stands at its bytes. */
+  pbsState?(reader: ByteReader, place: ChunkPlace): void;
+  /** Called with the head of a record of the obsolete stream version 2; the reader stands at its bytes. */
+  compatRecord?(reader: ByteReader, record: CompatRecord): void;
+  /** Called with the bytes behind a stream or behind the EOF of a package, run by run; they are valid during the call. */
+  trailing?(bytes: Uint8Array): void;
 }
 
 /** What stood in the payload of a RAM section. */
@@ -130,25 +156,32 @@ const READERS = new Map<string, PayloadReader>([
   }],
   [SPAPR_HTAB_IDSTR, (reader, type, section, context) => {
     expectVersion(reader, section, SPAPR_HTAB_VERSION);
-    return { kind: "spapr/htab", summary: readSpaprHtab(reader, { type, state: context.htab }) };
+    const { htab: state, visitor } = context;
+    const onChunk = visitor.hashTable?.bind(visitor, reader);
+    return { kind: "spapr/htab", summary: readSpaprHtab(reader, { type, state }, onChunk) };
   }],
-  [STORAGE_ATTRIBUTES_IDSTR, (reader, _type, section) => {
+  [STORAGE_ATTRIBUTES_IDSTR, (reader, _type, section, { visitor }) => {
     expectVersion(reader, section, STORAGE_ATTRIBUTES_VERSION);
-    return { kind: "s390-storage_attributes", summary: readStorageAttributes(reader, {}) };
+    const onChunk = visitor.storageAttributes?.bind(visitor, reader);
+    const summary = readStorageAttributes(reader, {}, onChunk);
+    return { kind: "s390-storage_attributes", summary };
   }],
-  [BLOCK_MIGRATION_IDSTR, (reader, _type, section) => {
+  [BLOCK_MIGRATION_IDSTR, (reader, _type, section, { visitor }) => {
     expectVersion(reader, section, BLOCK_MIGRATION_VERSION);
-    return { kind: "block", summary: readBlockMigration(reader) };
+    const onChunk = visitor.diskBlock?.bind(visitor, reader);
+    return { kind: "block", summary: readBlockMigration(reader, onChunk) };
   }],
-  [PBS_STATE_IDSTR, (reader, _type, section) => {
+  [PBS_STATE_IDSTR, (reader, _type, section, { visitor }) => {
     expectVersion(reader, section, PBS_STATE_VERSION);
-    return { kind: "pbs-state", summary: readPbsState(reader) };
+    const onState = visitor.pbsState?.bind(visitor, reader);
+    return { kind: "pbs-state", summary: readPbsState(reader, onState) };
   }],
 ]);
 
-const readVfioPayload: PayloadReader = (reader, type, section) => {
+const readVfioPayload: PayloadReader = (reader, type, section, { visitor }) => {
   expectVersion(reader, section, VFIO_VERSION);
-  return { kind: "vfio", summary: readVfio(reader, { type }) };
+  const onChunk = visitor.vfio?.bind(visitor, reader);
+  return { kind: "vfio", summary: readVfio(reader, { type }, onChunk) };
 };
 
 function readerOf(section: SectionIdentity, type: SectionType): PayloadReader | undefined {
@@ -171,6 +204,7 @@ export function readKnownPayload(
 ): KnownPayload {
   const read = readerOf(section, type);
   if (read === undefined) throw new Error(`no decoder for ${section.idstr}`);
+  context.visitor.payload?.(type, section);
   return read(reader, type, section, context);
 }
 

@@ -19,11 +19,15 @@ export const PBS_STATE_IDSTR = "pbs-state";
 /** The only version of the section. */
 export const PBS_STATE_VERSION = 1;
 
-/** Decodes the payload: where the opaque bytes stand. */
-export function readPbsState(reader: ByteReader): ChunkPlace {
+/** Decodes the payload: where the opaque bytes stand. At `onState` the reader stands there. */
+export function readPbsState(
+  reader: ByteReader,
+  onState?: (place: ChunkPlace) => void,
+): ChunkPlace {
   const offset = reader.offset;
   const dataBytes = reader.u64("length of pbs-state");
   const place = { offset, dataOffset: reader.offset, dataBytes };
+  onState?.(place);
   skipRest(reader, place, "pbs-state");
   return place;
 }
@@ -31,6 +35,11 @@ export function readPbsState(reader: ByteReader): ChunkPlace {
 /** Encodes the payload. */
 export function encodePbsState(writer: ByteWriter, state: ChunkData): void {
   const data = state.data ?? NO_DATA;
-  writer.u64(data.length, "length of pbs-state");
+  encodePbsStateHead(writer, data.length);
   writer.bytes(data);
+}
+
+/** Encodes what stands before so many opaque bytes. */
+export function encodePbsStateHead(writer: ByteWriter, dataBytes: number): void {
+  writer.u64(dataBytes, "length of pbs-state");
 }

@@ -41,6 +41,15 @@ export interface BlockListForm {
 
 /** Called while the blocks of a mapped-ram list are passed. */
 export interface MappedRamVisitor {
+  /** Called with the word before a block list: the sum of the lengths, and the flags. */
+  beginBlockList?(totalBytes: number, flags: number): void;
+  /** Called with each entry of a block list, mapped-ram or not. */
+  blockEntry?(block: RamBlock): void;
+  /**
+   * Called where a hole, a bitmap or a block's pages begin. The callee may read them up to their end; what it leaves is skipped. A
+   * visitor with this method sees all of them here, and none in `bitmap` and `pages`.
+   */
+  area?(reader: ByteReader, area: MappedRamArea): void;
   /** Called with a block's bitmap; the bytes are the callee's to keep. */
   bitmap?(block: RamBlock, bitmap: Uint8Array): void;
   /** Called where a block's pages begin. The callee may read them up to the block's end; what it leaves is skipped. */
@@ -77,6 +86,7 @@ export function decodeBlockList(
     pageBytes ??= block.mapped?.pageBytes;
     blocks.set(block.name, block);
     remaining -= block.usedLengthBytes;
+    visitor.blockEntry?.(block);
     if (block.mapped !== undefined) skipAreas(reader, block, block.mapped, visitor, limits);
   }
 }
@@ -176,6 +186,14 @@ function skipAreas(
   limits: Limits,
 ): void {
   if (isElsewhere(header)) return;
+  if (visitor.area !== undefined) {
+    for (const each of mappedRamAreas(block)) {
+      visitor.area(reader, each);
+      const rest = each.offset + each.lengthBytes - reader.offset;
+      reader.skip(rest, `${each.kind} of ${quoteText(block.name)}`);
+    }
+    return;
+  }
   reader.skip(header.bitmapOffset - reader.offset, "hole before the bitmap");
   const bytes = bitmapBytes(block.usedLengthBytes / header.pageBytes);
   if (visitor.bitmap !== undefined && bytes > limits.bitmapBytes) {

@@ -211,6 +211,7 @@ export class RamScanner {
         offset: this.run.offset,
       });
     }
+    this.#visitor.beginBlockList?.(this.run.address, this.run.flags);
     decodeBlockList(
       this.#reader,
       this.run.address,

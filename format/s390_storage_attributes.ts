@@ -149,7 +149,17 @@ export function encodeStorageAttributesChunk(
   writer: ByteWriter,
   chunk: StorageAttributesChunk & ChunkData,
 ): void {
-  const { flag, startAddress, data = NO_DATA } = chunk;
+  const { data = NO_DATA } = chunk;
+  encodeStorageAttributesHead(writer, chunk, data.length);
+  writer.bytes(data);
+}
+
+/** Encodes a word without the `dataBytes` attributes that belong behind it. */
+export function encodeStorageAttributesHead(
+  writer: ByteWriter,
+  { flag, startAddress }: StorageAttributesChunk,
+  dataBytes: number,
+): void {
   if (flag >= S390_PAGE_BYTES || startAddress % S390_PAGE_BYTES !== 0) {
     throw writer.error(
       "Cannot encode s390-storage_attributes: the address is inside a page",
@@ -158,11 +168,9 @@ export function encodeStorageAttributesChunk(
     );
   }
   writer.u64(startAddress + flag, "storage attributes word");
-  if (flag === MORE) {
-    writer.u64(data.length, "count of storage attributes");
-    writer.bytes(data);
-  } else if (data.length > 0) {
-    throw writer.error("Cannot encode s390-storage_attributes", "no data", `${data.length} bytes`);
+  if (flag === MORE) writer.u64(dataBytes, "count of storage attributes");
+  else if (dataBytes > 0) {
+    throw writer.error("Cannot encode s390-storage_attributes", "no data", `${dataBytes} bytes`);
   }
 }
 

@@ -13,6 +13,7 @@
  * @module
  */
 
+import { passBytes, passToEnd } from "./byte_runs.ts";
 import { type Command, decodeCommand } from "./command.ts";
 import {
   configuredCapabilities,
@@ -167,7 +168,9 @@ export class StreamReader {
       const start = reader.offset;
       const record = decodeCompatRecord(reader);
       const payloadOffset = reader.offset;
-      reader.skip(record.lengthBytes, `record ${quoteText(record.idstr)}`);
+      this.context.visitor.compatRecord?.(reader, record);
+      const rest = payloadOffset + record.lengthBytes - reader.offset;
+      reader.skip(rest, `record ${quoteText(record.idstr)}`);
       yield { kind: "compat-record", record, payloadOffset, ...this.#since(start) };
     }
     reader.restoreLimit(outer);
@@ -270,7 +273,7 @@ export class StreamReader {
     yield* this.#elements(end);
     if (reader.offset < end) {
       const start = reader.offset;
-      reader.skip(end - start, "rest of the package");
+      this.#pass(end - start, "rest of the package");
       yield { kind: "trailing", ...this.#since(start) };
     }
     reader.path.pop();
@@ -379,21 +382,15 @@ export class StreamReader {
     if (reader.atEnd()) return;
     const start = reader.offset;
     reader.release();
-    const remaining = reader.remaining;
-    if (remaining !== undefined) reader.skip(remaining, "trailing bytes");
-    else this.#skipToEnd();
+    this.#pass(reader.remaining, "trailing bytes");
     yield { kind: "trailing", ...this.#since(start) };
   }
 
-  #skipToEnd(): void {
-    const reader = this.#reader;
-    const limit = reader.offset + this.#limits.trailingBytes;
-    while (reader.fill(1) > 0) {
-      reader.head = reader.tail;
-      if (reader.offset <= limit) continue;
-      throw reader.error("limit-exceeded", "Too many bytes behind the end of the stream", {
-        expected: `at most ${this.#limits.trailingBytes}`,
-      });
-    }
+  #pass(count: number | undefined, what: string): void {
+    const { visitor } = this.context;
+    const visit = visitor.trailing?.bind(visitor);
+    if (count === undefined) passToEnd(this.#reader, this.#limits.trailingBytes, visit);
+    else if (visit === undefined) this.#reader.skip(count, what);
+    else passBytes(this.#reader, count, what, visit);
   }
 }

@@ -193,10 +193,15 @@ export function encodeVfioChunk(writer: ByteWriter, chunk: VfioChunk & ChunkData
   if (data.length > 0 && tag !== "DEV_DATA_STATE" && tag !== "DEV_CONFIG_STATE") {
     throw writer.error(`Cannot encode VFIO tag ${tag}`, "no data", `${data.length} bytes`);
   }
+  encodeVfioChunkHead(writer, tag, data.length);
+  writer.bytes(data);
+}
+
+/** Encodes a tag without the `dataBytes` bytes that belong behind it. */
+export function encodeVfioChunkHead(writer: ByteWriter, tag: VfioTagName, dataBytes: number): void {
   writer.u32(VFIO_TAG_HIGH, "VFIO tag");
   writer.u32(VFIO_TAG[tag], "VFIO tag");
-  if (tag === "DEV_DATA_STATE") writer.u64(data.length, "size of VFIO device data");
-  writer.bytes(data);
+  if (tag === "DEV_DATA_STATE") writer.u64(dataBytes, "size of VFIO device data");
 }
 
 /** Encodes a section's payload from its tags, the last one included. */
