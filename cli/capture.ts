@@ -13,8 +13,9 @@ import {
   CAPTURE_VERSION,
   type CaptureDescription,
   type CaptureFileEntry,
+  encodeCaptureDescription,
   removeStaleFiles,
-} from "../live/capture_folder.ts";
+} from "../container/capture_folder.ts";
 import { type CaptureCheck, checkRecordings } from "../live/check.ts";
 import type { Recording } from "../live/recording.ts";
 import { describeCount } from "../live/words.ts";
@@ -86,7 +87,7 @@ export async function runCapture(
   const files = fileEntries(recorded.recordings, check, folder);
   if (files.length === 0) return concludeEmpty(recorded, signals.received?.exitCode, say);
   const description = descriptionOf(recorded, { check, problems, files, startedAt, forward });
-  descriptionFile.writeAt(0, new TextEncoder().encode(`${JSON.stringify(description, null, 2)}\n`));
+  descriptionFile.writeAt(0, encodeCaptureDescription(description));
   folder.commit();
   removeStaleFiles(options.out, files);
   if (!quiet) printFiles(files, options.out, description, streams);

@@ -6,36 +6,25 @@
 
 import { openInput } from "../container/open.ts";
 import { connectTo, parseAddress } from "../live/address.ts";
-import type { SEND_COMPRESSIONS } from "../analyze/image/multifd_channels.ts";
 import { type PreparedMigration, prepareMigration } from "../live/prepare.ts";
-import type { MarkKind } from "../analyze/image/main_channel.ts";
 import { sendMigration, type SentMigration } from "../live/send.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
+import { type MultifdCommandOptions, multifdOptions } from "./multifd_options.ts";
 import { startProgress } from "./progress.ts";
 import { watchSignals } from "./signals.ts";
 import { sizeText } from "./size_text.ts";
 
 /** Options of `send`. */
-export interface SendCommandOptions {
+export interface SendCommandOptions extends MultifdCommandOptions {
   /** Absolute offset of the stream in the input. */
   readonly offset: number;
   /** Name or id of a snapshot in a qcow2 image. */
   readonly snapshot?: string | undefined;
-  /** Number of multifd channels. */
-  readonly multifd?: number | undefined;
-  /** How their pages are compressed. */
-  readonly compression: typeof SEND_COMPRESSIONS[number];
-  /** Level of the compression. */
-  readonly level?: number | undefined;
-  /** Where the channels wait for each other. */
-  readonly marks?: MarkKind | undefined;
   /** Whether there may be a progress bar. */
   readonly progress: boolean;
   /** Whether nothing but errors is printed. */
   readonly quiet?: boolean | undefined;
 }
-
-const ZLIB_MAX_LEVEL = 9;
 
 /** Sends an image. */
 export async function runSend(
@@ -80,22 +69,6 @@ function parsed(address: string): ReturnType<typeof parseAddress> {
   } catch (error) {
     throw new UsageError(describeError(error));
   }
-}
-
-function multifdOptions(
-  { multifd, compression, level, marks }: SendCommandOptions,
-): { channels: number; compression: typeof compression; level: number | undefined } | undefined {
-  if (multifd === undefined) {
-    if (compression === "none" && level === undefined && marks === undefined) return undefined;
-    throw new UsageError("--compression, --level and --marks go with --multifd");
-  }
-  if (compression === "none" && level !== undefined) {
-    throw new UsageError("--level goes with --compression zlib or zstd");
-  }
-  if (compression === "zlib" && (level ?? 0) > ZLIB_MAX_LEVEL) {
-    throw new UsageError(`--level of zlib is at most ${ZLIB_MAX_LEVEL}`);
-  }
-  return { channels: multifd, compression, level };
 }
 
 /** Why the destination does not have the guest; `undefined` if it seems to have it. */

@@ -35,7 +35,7 @@ export function makeCommand(
       new Option("--compression <method>", "of the multifd channels")
         .choices(["none", "zlib", "zstd"] as const).default("none" as const),
     )
-    .option("--level <n>", "level of the compression (default: 1)", level)
+    .option("--level <n>", "level of the compression (default: 1)", compressionLevel)
     .addOption(
       new Option("--marks <where>", "where channels wait for each other (default: by machine type)")
         .choices(["round", "section"] as const),
@@ -62,7 +62,8 @@ Examples:
 
 const MAX_LEVEL = 20;
 
-function level(text: string): number {
+/** Reads a level of compression for commander. */
+export function compressionLevel(text: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value <= MAX_LEVEL) return value;
   throw new InvalidArgumentError(`Expected 0 to 9 for zlib, 0 to ${MAX_LEVEL} for zstd.`);

@@ -123,7 +123,12 @@ export async function openChannels(
   }
 }
 
-async function openChannel(
+/**
+ * Opens the file of a channel, compressed or not. What has to be disposed of afterwards, the last first, is appended to `owned`.
+ *
+ * @param keepAll Whether any byte of a compressed file may be read again.
+ */
+export async function openChannel(
   path: string,
   keepAll: boolean,
   owned: Disposable[],

@@ -5,12 +5,8 @@
  */
 
 import { builtinZlib } from "./builtin_zlib.ts";
+import type { FileCompression } from "./file_compressions.ts";
 import { RuntimeStream } from "./decompress/runtime_stream.ts";
-
-/** Ways in which a file can be compressed. */
-export const FILE_COMPRESSIONS = ["gzip", "zstd"] as const;
-/** A way in which a file can be compressed. */
-export type FileCompression = typeof FILE_COMPRESSIONS[number];
 
 /** Bytes of compressed data that are made at once. */
 const OUTPUT_BYTES = 256 * 1024;

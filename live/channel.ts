@@ -4,10 +4,8 @@
  * @module
  */
 
+import type { ConnectionRole } from "../container/capture_folder.ts";
 import { HEAD_BYTES, recogniseChannel, recogniseContent } from "../container/recognise.ts";
-
-/** What a connection carries. */
-export type ConnectionRole = "main" | "multifd" | "preempt" | "cpr" | "unknown";
 
 /** A connection's part in the migration. */
 export interface ConnectionKind {

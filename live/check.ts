@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { MessageCounts } from "../container/capture_folder.ts";
 import { readStateSteps } from "../analyze/state.ts";
 import { isFormatError } from "../format/error.ts";
 import type { StreamItem } from "../format/items.ts";
@@ -12,7 +13,7 @@ import { decodeInitialPacket } from "../format/multifd/initial_packet.ts";
 import { multifdOffsetsBytes } from "../format/multifd/offsets.ts";
 import { decodePacketHeader, payloadBytesOf } from "../format/multifd/packet_header.ts";
 import { ByteReader } from "../format/reader.ts";
-import { readReturnPath, type ReturnPathMessageName } from "../format/return_path.ts";
+import { readReturnPath } from "../format/return_path.ts";
 import type { ByteSource } from "../format/source.ts";
 import type { Recording } from "./recording.ts";
 import { describeCount } from "./words.ts";
@@ -86,9 +87,6 @@ export function checkMultifd(source: ByteSource, pageBytes: number | undefined):
   }
   return { problem: undefined, syncs };
 }
-
-/** How often each message stands on a return path. */
-export type MessageCounts = Partial<Record<ReturnPathMessageName, number>>;
 
 /** What a return path turned out to be. */
 export interface ReturnPathCheck {

@@ -1,7 +1,7 @@
 /** `migstream capture` and `migstream send` as processes. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { type Address, addressText, parseAddress } from "../live/address.ts";
-import type { CaptureDescription } from "../live/capture_folder.ts";
+import type { CaptureDescription } from "../container/capture_folder.ts";
 import { filesBelow, migstream, migstreamCommand, withFolder } from "./process.ts";
 import { filesOf, loadStream } from "./testdata.ts";
 

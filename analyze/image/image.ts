@@ -15,6 +15,7 @@ import { RAM_SECTION_IDSTR, RAM_SECTION_VERSION } from "../../format/ram.ts";
 import type { SectionIdentity } from "../../format/section.ts";
 import type { ByteSource } from "../../format/source.ts";
 import type { MemoryView } from "../memory/memory_view.ts";
+import { PAGE_KIND } from "../memory/page_table.ts";
 import type { Piece } from "./pieces.ts";
 import { sourcePieces } from "./pieces.ts";
 
@@ -66,4 +67,15 @@ export function ramSectionIdentity(id: number): SectionIdentity {
 export function* partPieces({ what, content }: BytesPart): Generator<Piece, void, undefined> {
   if (content instanceof Uint8Array) yield { bytes: content, what };
   else yield* sourcePieces(content.source, what, content.offset, content.end);
+}
+
+/** Bytes of the pages that have content. */
+export function memoryBytes({ memory }: GuestImage): number {
+  let pages = 0;
+  for (const block of memory.blocks) {
+    for (const { count, kind } of memory.runs(block)) {
+      if (kind !== PAGE_KIND.ABSENT && kind !== PAGE_KIND.ZERO) pages += count;
+    }
+  }
+  return pages * memory.pageBytes;
 }

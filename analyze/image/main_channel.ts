@@ -34,7 +34,7 @@ import { encodeBlockEntry } from "../../format/ram_blocks.ts";
 import { encodeFooter, encodeSectionHeader } from "../../format/section.ts";
 import { ByteWriter } from "../../format/writer.ts";
 import { type GuestImage, partPieces, type RamPart } from "./image.ts";
-import { isZero, pageChunks, zeroRuns } from "./pages.ts";
+import { isZero, type PageChunk, pageChunks, zeroRuns } from "./pages.ts";
 import type { Piece } from "./pieces.ts";
 import { encodeSmallDelta, isSmallDelta } from "./zero_delta.ts";
 
@@ -163,10 +163,26 @@ class MainChannel {
   }
 
   *#zeroPages(what: string): Generator<Piece, void, undefined> {
-    const { memory } = this.#image;
-    for (const { block, first, count } of zeroRuns(memory)) {
-      yield this.#piece(what, (writer) => this.#zeros(writer, block, first, count));
+    yield* this.#records(what, zeroRuns(this.#image.memory), (writer, { block, first, count }) => {
+      this.#zeros(writer, block, first, count);
+    });
+  }
+
+  /** The records that `encode` makes of each part of the memory, some hundred KiB a piece. */
+  *#records<Part>(
+    what: string,
+    parts: Iterable<Part>,
+    encode: (writer: ByteWriter, part: Part) => void,
+  ): Generator<Piece, void, undefined> {
+    const writer = this.#writer;
+    writer.clear();
+    for (const part of parts) {
+      encode(writer, part);
+      if (writer.lengthBytes < PIECE_BYTES) continue;
+      yield { bytes: writer.written, what };
+      writer.clear();
     }
+    if (writer.lengthBytes > 0) yield { bytes: writer.written, what };
   }
 
   #zeros(writer: ByteWriter, block: RamBlock, first: number, count: number): void {
@@ -178,17 +194,25 @@ class MainChannel {
 
   *#allPages(what: string): Generator<Piece, void, undefined> {
     const { memory } = this.#image;
-    const { pageBytes } = memory;
-    for (const { block, first, count, content } of pageChunks(memory, CHUNK_PAGES)) {
-      yield this.#piece(what, (writer) => {
-        if (content === undefined) return this.#zeros(writer, block, first, count);
-        for (let index = 0; index < count; index++) {
-          const page = content.subarray(index * pageBytes, (index + 1) * pageBytes);
-          const target = this.#target(block, (first + index) * pageBytes);
-          if (isZero(page) || this.#isDelta(page)) encodeZeroPage(writer, target);
-          else encodePage(writer, target, page);
-        }
-      });
+    yield* this.#records(what, pageChunks(memory, CHUNK_PAGES), (writer, chunk) => {
+      const { block, first, count } = chunk;
+      if (chunk.content === undefined) return this.#zeros(writer, block, first, count);
+      for (const { address, page } of this.#pagesOf(chunk)) {
+        const target = this.#target(block, address);
+        if (isZero(page) || this.#isDelta(page)) encodeZeroPage(writer, target);
+        else encodePage(writer, target, page);
+      }
+    });
+  }
+
+  *#pagesOf(
+    { first, count, content }: PageChunk,
+  ): Generator<{ address: number; page: Uint8Array }, void, undefined> {
+    const { pageBytes } = this.#image.memory;
+    if (content === undefined) return;
+    for (let index = 0; index < count; index++) {
+      const page = content.subarray(index * pageBytes, (index + 1) * pageBytes);
+      yield { address: (first + index) * pageBytes, page };
     }
   }
 
@@ -197,20 +221,17 @@ class MainChannel {
   }
 
   *#deltas(what: string): Generator<Piece, void, undefined> {
-    const { memory } = this.#image;
-    const { pageBytes } = memory;
-    for (const { block, first, count, content } of pageChunks(memory, CHUNK_PAGES)) {
-      if (content === undefined) continue;
-      yield this.#piece(what, (writer) => {
-        for (let index = 0; index < count; index++) {
-          const page = content.subarray(index * pageBytes, (index + 1) * pageBytes);
-          if (isZero(page) || !isSmallDelta(page)) continue;
-          encodeSmallDelta(writer, this.#target(block, (first + index) * pageBytes), page);
-        }
-      });
-    }
+    yield* this.#records(what, pageChunks(this.#image.memory, CHUNK_PAGES), (writer, chunk) => {
+      for (const { address, page } of this.#pagesOf(chunk)) {
+        if (isZero(page) || !isSmallDelta(page)) continue;
+        encodeSmallDelta(writer, this.#target(chunk.block, address), page);
+      }
+    });
   }
 }
+
+/** Bytes from which on a piece is complete. */
+const PIECE_BYTES = 256 * 1024;
 
 function ramLabel({ section }: RamPart): string {
   return `section ${section.id} "${section.idstr}"`;

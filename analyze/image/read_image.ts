@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Configuration } from "../../format/configuration.ts";
 import type { CommandItem, SectionItem, StreamItem } from "../../format/items.ts";
 import { RAM_SECTION_IDSTR } from "../../format/ram.ts";
 import type { SectionIdentity } from "../../format/section.ts";
@@ -48,14 +49,21 @@ const NO_DESCRIPTION = new TextEncoder().encode('{"devices": []}');
 
 /** Makes an image of what was read. */
 export function imageOf(read: ReadImage, changes: ImageChanges = {}): GuestImage {
-  const configuration = read.items.find((item) => item.kind === "configuration")?.configuration;
-  const { machine = configuration?.machine ?? "" } = changes;
   return {
-    configuration: configuration && { ...configuration, machine },
+    configuration: newConfiguration(read.items, changes),
     hasFooters: read.hasFooters,
     memory: read.memory,
     parts: imageParts(read, changes),
   };
+}
+
+/** The configuration of an image; `undefined` for a stream without one. */
+export function newConfiguration(
+  items: readonly StreamItem[],
+  { machine }: ImageChanges,
+): Configuration | undefined {
+  const configuration = items.find((item) => item.kind === "configuration")?.configuration;
+  return configuration && { ...configuration, machine: machine ?? configuration.machine };
 }
 
 /** The parts that items become; also of a stream that has not come to its end. */

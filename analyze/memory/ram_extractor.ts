@@ -21,7 +21,7 @@ import { PageTracker } from "./page_tracker.ts";
 /** Where the parts of a block go. Each is asked for once, when it is needed first; files are as long as the block already. */
 export interface BlockFiles {
   /** The file of a block's memory; `undefined` for a block that is not wanted. */
-  memoryOf(block: RamBlock): RandomAccessFile | undefined;
+  memoryOf(block: RamBlock, pageBytes: number): RandomAccessFile | undefined;
   /**
    * The file for what stands in a mapped-ram file at places of pages that are not part of the memory, each at the page's address. Without
    * this, nobody looks there.
@@ -74,10 +74,15 @@ export class RamExtractor extends PageTracker {
 
   #writerOf(block: RamBlock, pageBytes: number): BlockWriter | undefined {
     if (!this.#writers.has(block)) {
-      const file = this.#files.memoryOf(block);
+      const file = this.#files.memoryOf(block, pageBytes);
       this.#writers.set(block, file === undefined ? undefined : new BlockWriter(file, pageBytes));
     }
     return this.#writers.get(block);
+  }
+
+  /** Copies a bit for each page of a block where something but zeros may stand, as in a mapped-ram bitmap. */
+  copyWritten(block: RamBlock, bitmap: Uint8Array): void {
+    this.#writers.get(block)?.copyWritten(bitmap);
   }
 
   /** Takes a run of records. */

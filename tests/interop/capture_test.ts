@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { readGuestMemory } from "../../analyze/memory/open_memory.ts";
 import { openInput } from "../../container/open.ts";
-import type { CaptureDescription } from "../../live/capture_folder.ts";
+import type { CaptureDescription } from "../../container/capture_folder.ts";
 import { SLOW, switchToPostcopy } from "../../testdata/case.ts";
 import { isFinal, type JsonObject, type Qemu } from "../../testdata/qemu.ts";
 import { comparable, type RunningCapture, startCapture, startDestination } from "./live_command.ts";

@@ -14,14 +14,19 @@
  * @module
  */
 
-import { OutputFolder } from "../container/output_folder.ts";
-import type { ConnectionRole } from "./channel.ts";
-import type { MessageCounts } from "./check.ts";
+import type { ReturnPathMessageName } from "../format/return_path.ts";
+import { OutputFolder } from "./output_folder.ts";
 
 /** Name of the file that describes the others. */
 export const CAPTURE_FILE = "capture.json";
 /** Version of the form of {@link CaptureDescription}. */
 export const CAPTURE_VERSION = 1;
+
+/** What a connection carries. */
+export type ConnectionRole = "main" | "multifd" | "preempt" | "cpr" | "unknown";
+
+/** How often each message stands on a return path. */
+export type MessageCounts = Partial<Record<ReturnPathMessageName, number>>;
 
 /** A file of a captured migration. */
 export interface CaptureFileEntry {
@@ -97,6 +102,11 @@ function namesIn(path: string): string[] {
     if (error instanceof Deno.errors.NotADirectory) throw new Error(`${path} is not a folder`);
     throw error;
   }
+}
+
+/** Encodes a description as it stands in {@link CAPTURE_FILE}. */
+export function encodeCaptureDescription(description: CaptureDescription): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(description, null, 2)}\n`);
 }
 
 /** What only captures are named. */

@@ -1,0 +1,145 @@
+/**
+ * `migstream roundtrip`: decodes a stream, encodes it again, and compares.
+ *
+ * @module
+ */
+
+import { loadVmdescription } from "../analyze/load_vmdescription.ts";
+import { openOtherChannels } from "../analyze/roundtrip/channels.ts";
+import type { ChannelRoundtrip } from "../analyze/roundtrip/compare_channel.ts";
+import { type Roundtrip, roundtripSteps } from "../analyze/roundtrip/roundtrip.ts";
+import { type OpenInput, openInput } from "../container/open.ts";
+import { hex } from "../format/text.ts";
+import { runSteps } from "./long_work.ts";
+import { describeError, escapeLine, EXIT, type Streams } from "./main.ts";
+import { startProgress } from "./progress.ts";
+
+/** Options of `roundtrip`. */
+export interface RoundtripCommandOptions {
+  /** Whether to print JSON. */
+  readonly json?: boolean | undefined;
+  /** Whether nothing but errors is printed. */
+  readonly quiet?: boolean | undefined;
+  /** Whether there may be a progress bar. */
+  readonly progress: boolean;
+  /** Absolute offset of the stream in the input. */
+  readonly offset: number;
+  /** Name or id of a snapshot in a qcow2 image. */
+  readonly snapshot?: string | undefined;
+  /** File that a vmdescription is taken from. */
+  readonly vmdesc?: string | undefined;
+}
+
+/** Takes an input through and prints whether it came out as it went in. */
+export async function runRoundtrip(
+  path: string,
+  options: RoundtripCommandOptions,
+  streams: Streams,
+): Promise<number> {
+  const { offset, snapshot, vmdesc, quiet = false, json = false } = options;
+  const given = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
+  using input = await openInput(path, { offset, snapshot });
+  using others = await openOtherChannels(input);
+  const { skipped } = others;
+  using progress = await startProgress(options.progress && !quiet);
+  const steps = roundtripSteps(input, others, {
+    onProgress: (done, total, channel) => progress.update(done, total, channel),
+    ...(given === undefined ? {} : { vmdescription: given }),
+  });
+  const result = await runSteps(path, steps);
+  progress[Symbol.dispose]();
+  if (!quiet) {
+    if (json) streams.out.line(JSON.stringify(jsonOf(input, result, skipped), undefined, 2));
+    else printText(input, result, skipped, streams);
+  }
+  return conclude(result, streams);
+}
+
+/** Tells the errors, and gives the exit code. */
+function conclude({ stream, channels, identical }: Roundtrip, { err }: Streams): number {
+  let code: number = identical ? EXIT.DONE : EXIT.NO;
+  for (const { error } of [stream, ...channels]) {
+    if (error === undefined) continue;
+    err.line(`error: ${describeError(error)}`);
+    code = EXIT.FAILED;
+  }
+  return code;
+}
+
+function printText(
+  input: OpenInput,
+  result: Roundtrip,
+  skipped: readonly string[],
+  { out, err }: Streams,
+): void {
+  const { stream, channels } = result;
+  const isCapture = input.wrappers.some(({ kind }) => kind === "capture");
+  const wrappers = input.container.split(" > ").filter((name) =>
+    !["none", "capture"].includes(name)
+  );
+  const inside = wrappers.length === 0 ? "" : ` (the stream inside of ${wrappers.join(" > ")})`;
+  const lines = [channelLines(stream, inside), ...channels.map((each) => channelLines(each, ""))];
+  for (const [index, [first, ...more]] of lines.entries()) {
+    const name = index === 0 ? "main channel" : channels[index - 1]!.name;
+    out.line(isCapture ? `${escapeLine(name)}: ${first}` : first!);
+    for (const line of more) out.line(`  ${line}`);
+  }
+  if (isCapture && result.identical) {
+    out.line(`total: identical, ${result.identicalBytes} bytes in ${lines.length} channel(s)`);
+  } else if (isCapture) out.line(`total: not identical`);
+  if (stream.verbatimDevices > 0) {
+    err.line(
+      `note: ${stream.verbatimDevices} device section(s) went through as bytes: nothing described them ` +
+        "when they came",
+    );
+  }
+  for (const path of skipped) err.line(`note: ${escapeLine(path)} is no channel of a stream`);
+  for (const note of input.notes) err.line(`note: ${escapeLine(note)}`);
+}
+
+function channelLines(
+  { identicalBytes, difference, error }: ChannelRoundtrip,
+  inside: string,
+): string[] {
+  if (error !== undefined) {
+    return [`${identicalBytes} bytes are identical, then it is damaged${inside}`];
+  }
+  if (difference === undefined) return [`identical, ${identicalBytes} bytes${inside}`];
+  const { offset, path, expected, found } = difference;
+  return [
+    `different at offset ${
+      hex(offset)
+    } (${offset}), after ${identicalBytes} identical bytes${inside}`,
+    `in ${escapeLine(path.join(" > "))}`,
+    `original ${expected === "" ? "ends here" : expected}`,
+    `encoded  ${found === "" ? "ends here" : found}`,
+  ];
+}
+
+function jsonOf(input: OpenInput, result: Roundtrip, skipped: readonly string[]): unknown {
+  const { stream, channels, identical, identicalBytes } = result;
+  return {
+    input: input.path,
+    container: input.container,
+    streamOffset: input.streamOffset,
+    identical,
+    identicalBytes,
+    channels: [stream, ...channels].map(channelJson),
+    devices: { encoded: stream.encodedDevices, asBytes: stream.verbatimDevices },
+    skipped,
+    notes: input.notes,
+  };
+}
+
+function channelJson(
+  { name, identicalBytes, difference = null, error }: ChannelRoundtrip,
+): unknown {
+  const { code, message, offset, path, expected = null, found = null } = error ?? {};
+  return {
+    name,
+    identical: difference === null && error === undefined,
+    identicalBytes,
+    difference,
+    error: error === undefined ? null : { code, message, offset, path, expected, found },
+  };
+}
