@@ -86,7 +86,7 @@ function printText(
   }
   if (isCapture && result.identical) {
     out.line(`total: identical, ${result.identicalBytes} bytes in ${lines.length} channel(s)`);
-  } else if (isCapture) out.line(`total: not identical`);
+  } else if (isCapture) out.line("total: not identical");
   if (stream.verbatimDevices > 0) {
     err.line(
       `note: ${stream.verbatimDevices} device section(s) went through as bytes: nothing described them ` +
@@ -132,14 +132,14 @@ function jsonOf(input: OpenInput, result: Roundtrip, skipped: readonly string[])
 }
 
 function channelJson(
-  { name, identicalBytes, difference = null, error }: ChannelRoundtrip,
+  { name, identicalBytes, difference, error }: ChannelRoundtrip,
 ): unknown {
   const { code, message, offset, path, expected = null, found = null } = error ?? {};
   return {
     name,
-    identical: difference === null && error === undefined,
+    identical: difference === undefined && error === undefined,
     identicalBytes,
-    difference,
+    difference: difference ?? null,
     error: error === undefined ? null : { code, message, offset, path, expected, found },
   };
 }

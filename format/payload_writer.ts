@@ -46,6 +46,11 @@ export class PayloadWriter implements StreamVisitor {
     this.#ram = ram;
   }
 
+  /** The section whose payload is being written. */
+  get begun(): SectionIdentity | undefined {
+    return this.#begun;
+  }
+
   /** Writes the header of a section. */
   payload(type: SectionType, section: SectionIdentity): void {
     this.#begun = section;

@@ -98,6 +98,8 @@ export class StreamWriter {
   readonly #footers: boolean;
   readonly #verbatim = new Set<SectionIdentity>();
   #encodedDevices = 0;
+  /** The last item. */
+  #item: StreamItem | undefined;
 
   /** Writes to `sink`. */
   constructor(sink: ByteSink, options: StreamWriterOptions = {}) {
@@ -117,6 +119,15 @@ export class StreamWriter {
     return this.#out.offset;
   }
 
+  /** What is being written, as in the path of errors. */
+  get path(): readonly string[] {
+    const item = this.#item;
+    const section = this.#payloads.begun ??
+      (item !== undefined && "section" in item ? item.section : undefined);
+    if (section !== undefined) return [`section ${section.id} ${quoteText(section.idstr)}`];
+    return item === undefined ? [] : [item.kind];
+  }
+
   /** Number of device sections that were encoded from their values. */
   get encodedDevices(): number {
     return this.#encodedDevices;
@@ -133,6 +144,7 @@ export class StreamWriter {
    * @throws {FormatError} `not-encodable` for a value that does not fit its field
    */
   write(item: StreamItem): void {
+    this.#item = item;
     switch (item.kind) {
       case "header":
         return this.header(item.header);

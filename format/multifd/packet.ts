@@ -80,6 +80,12 @@ export function decodePacket(reader: ByteReader, pageBytes: number): MultifdRawP
 
 /** Encodes a packet: the bytes that it was decoded from. */
 export function encodePacket(writer: ByteWriter, packet: MultifdRawPacket): void {
+  encodePacketHead(writer, packet);
+  writer.bytes(packet.payload);
+}
+
+/** Encodes a packet up to its payload. */
+export function encodePacketHead(writer: ByteWriter, packet: MultifdRawPacket): void {
   const { header, offsets, payload } = packet;
   if (payloadBytesOf(header) !== payload.length) {
     const message = "Cannot encode multifd packet: next_packet_size is not the payload's";
@@ -87,7 +93,6 @@ export function encodePacket(writer: ByteWriter, packet: MultifdRawPacket): void
   }
   encodePacketHeader(writer, header);
   writer.bytes(offsets);
-  writer.bytes(payload);
 }
 
 /** Fails unless the counts of pages in a header that began at `offset` are possible. */
