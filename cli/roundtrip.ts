@@ -5,11 +5,12 @@
  */
 
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
-import { openOtherChannels } from "../analyze/roundtrip/channels.ts";
+import type { OtherChannels } from "../analyze/roundtrip/channels.ts";
 import type { ChannelRoundtrip } from "../analyze/roundtrip/compare_channel.ts";
 import { type Roundtrip, roundtripSteps } from "../analyze/roundtrip/roundtrip.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
 import { hex } from "../format/text.ts";
+import type { Vmdescription } from "../format/vmdescription.ts";
 import { runSteps } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams } from "./main.ts";
 import { startProgress } from "./progress.ts";
@@ -39,20 +40,41 @@ export async function runRoundtrip(
   const { offset, snapshot, vmdesc, quiet = false, json = false } = options;
   const given = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
   using input = await openInput(path, { offset, snapshot });
-  using others = await openOtherChannels(input);
+  using others = await openOthers(input);
   const { skipped } = others;
   using progress = await startProgress(options.progress && !quiet);
+  const reading = given === undefined ? {} : { vmdescription: given };
   const steps = roundtripSteps(input, others, {
+    ...reading,
     onProgress: (done, total, channel) => progress.update(done, total, channel),
-    ...(given === undefined ? {} : { vmdescription: given }),
   });
-  const result = await runSteps(path, steps);
+  const result = await explained(input, await runSteps(path, steps), reading);
   progress[Symbol.dispose]();
   if (!quiet) {
     if (json) streams.out.line(JSON.stringify(jsonOf(input, result, skipped), undefined, 2));
     else printText(input, result, skipped, streams);
   }
   return conclude(result, streams);
+}
+
+/** Most inputs have no other channels: what reads them is loaded for those that do. */
+async function openOthers(input: OpenInput): Promise<OtherChannels> {
+  if (input.channels.length === 0) return { channels: [], skipped: [], [Symbol.dispose]: () => {} };
+  const { openOtherChannels } = await import("../analyze/roundtrip/channels.ts");
+  return await openOtherChannels(input);
+}
+
+/** The result with the field that a difference is in. */
+async function explained(
+  { source, streamOffset: offset }: OpenInput,
+  result: Roundtrip,
+  reading: { readonly vmdescription?: Vmdescription },
+): Promise<Roundtrip> {
+  const { difference } = result.stream;
+  if (difference === undefined) return result;
+  const { explainDifference } = await import("../analyze/roundtrip/explain_difference.ts");
+  const explanation = explainDifference(source, difference, { offset, ...reading });
+  return { ...result, stream: { ...result.stream, difference: explanation } };
 }
 
 /** Tells the errors, and gives the exit code. */

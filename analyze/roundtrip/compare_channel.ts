@@ -52,7 +52,7 @@ export interface Recoder<Step> {
   /** Passes on what was encoded so far. */
   flush(): void;
   /** What was being encoded, for a difference. */
-  path(offset: number): readonly string[];
+  path(): readonly string[];
 }
 
 /**
@@ -86,7 +86,7 @@ export function* compareChannel<Step>(
     if (!(thrown instanceof DifferenceFound)) throw thrown;
     const difference = {
       offset: thrown.offset,
-      path: recoder.path(thrown.offset),
+      path: recoder.path(),
       expected: hexBytes(thrown.expected),
       found: hexBytes(thrown.found),
     };

@@ -5,13 +5,11 @@
  */
 
 import type { OpenInput } from "../../container/open.ts";
-import { isFormatError } from "../../format/error.ts";
 import type { ByteSink } from "../../format/sink.ts";
 import type { ByteSource } from "../../format/source.ts";
 import { StreamReader } from "../../format/stream.ts";
 import { StreamWriter } from "../../format/stream_writer.ts";
 import type { Vmdescription } from "../../format/vmdescription.ts";
-import { explainOffset } from "../layout/explain.ts";
 import type { MainChannelFacts, OtherChannels } from "./channels.ts";
 import { type ChannelRoundtrip, compareChannel, type CompareOptions } from "./compare_channel.ts";
 
@@ -74,7 +72,7 @@ export function* roundtripStream(
     return {
       steps: recode(reader, made, onFacts),
       flush: () => made.flush(),
-      path: (at: number) => pathAt(source, at, { offset, ...given }) ?? made.path,
+      path: () => made.path,
     };
   };
   const result = yield* compareChannel("stream", source, options, begin);
@@ -96,23 +94,6 @@ function* recode(
   onFacts({ blocks: reader.context.ram.blocks, pageBytes: reader.pageBytes });
 }
 
-/** What stands at an offset; `undefined` where that can't be told. */
-function pathAt(
-  source: ByteSource,
-  at: number,
-  options: { readonly offset: number; readonly vmdescription?: Vmdescription },
-): readonly string[] | undefined {
-  const { sizeBytes } = source;
-  if (!source.seekable || sizeBytes === undefined) return undefined;
-  if (at >= sizeBytes) return ["behind the end"];
-  try {
-    return explainOffset(source, at, options).path;
-  } catch (error) {
-    if (!isFormatError(error)) throw error;
-    return undefined;
-  }
-}
-
 /** How an input is taken through. */
 export interface RoundtripOptions extends Omit<StreamRoundtripOptions, "offset" | "onProgress"> {
   /** Called now and then with the identical bytes of a channel, and its size where that is known. */
@@ -122,7 +103,7 @@ export interface RoundtripOptions extends Omit<StreamRoundtripOptions, "offset" 
 /** Takes an opened input and its other channels through, in steps. */
 export function* roundtripSteps(
   input: OpenInput,
-  others: OtherChannels,
+  others: Pick<OtherChannels, "channels">,
   options: RoundtripOptions = {},
 ): Generator<void, Roundtrip, undefined> {
   const { onProgress, ...reading } = options;
