@@ -13,6 +13,7 @@
  * @module
  */
 
+export * from "../container/capture_folder.ts";
 export * from "../container/channels.ts";
 export * from "../container/inflate.ts";
 export * from "../container/libvirt.ts";
@@ -27,10 +28,27 @@ export * from "./channels/read_input.ts";
 export * from "./channels/totals.ts";
 export * from "./compat/compat.ts";
 export * from "./compat/memory.ts";
+export { EditError } from "./edit/edit_error.ts";
+export * from "./edit/edits.ts";
+export { type FieldSlot, type FieldTarget, resolveField } from "./edit/field_path.ts";
+export * from "./edit/set_field.ts";
 export * from "./extract/blocks.ts";
 export * from "./extract/hash.ts";
 export * from "./extract/physical.ts";
 export * from "./fields.ts";
+export * from "./image/build.ts";
+export * from "./image/built_memory.ts";
+export * from "./image/image.ts";
+export * from "./image/load_image.ts";
+export * from "./image/main_channel.ts";
+export * from "./image/map_stream.ts";
+export * from "./image/mapped_ram.ts";
+export * from "./image/migration.ts";
+export * from "./image/multifd_channels.ts";
+export * from "./image/pieces.ts";
+export * from "./image/read_image.ts";
+export * from "./image/save.ts";
+export * from "./image/write_capture.ts";
 export * from "./info.ts";
 export * from "./info_model.ts";
 export * from "./input_info.ts";

@@ -5,6 +5,7 @@
  */
 
 import { type EditRequest, isLateEdit, renameBlocks, resolveEdits } from "../analyze/edit/edits.ts";
+import { parseAssignment } from "../analyze/edit/set_field.ts";
 import { type GuestImage, memoryBytes } from "../analyze/image/image.ts";
 import { type LoadedImage, loadImageSteps } from "../analyze/image/load_image.ts";
 import { mainPieces } from "../analyze/image/main_channel.ts";
@@ -39,7 +40,7 @@ export interface ConvertCommandOptions extends MultifdCommandOptions {
   /** What is written. */
   readonly to: typeof CONVERT_TARGETS[number];
   /** Fields and their new values. */
-  readonly set?: readonly Pair[] | undefined;
+  readonly set?: readonly string[] | undefined;
   /** Fields, and files with their new bytes. */
   readonly setFile?: readonly Pair[] | undefined;
   /** Devices that are left out. */
@@ -139,7 +140,7 @@ async function readEdits(options: ConvertCommandOptions): Promise<EditRequest> {
     machine: options.machine,
     dropped: options.dropSection,
     renamed: renameBlock.map(({ name, value }) => ({ from: name, to: value })),
-    assignments: [...set.map(({ name, value }) => ({ path: name, text: value })), ...files],
+    assignments: [...set.map(parseAssignment), ...files],
     stripVmdescription: options.stripVmdesc,
   };
 }

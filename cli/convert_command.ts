@@ -41,7 +41,7 @@ export function makeCommand(
     .addOption(
       new Option("--to <form>", "what is written").choices(CONVERT_TARGETS).makeOptionMandatory(),
     )
-    .option("--set <path=value>", "change a device's field (may be repeated)", collectPairs)
+    .option("--set <path=value>", "change a device's field (may be repeated)", collect)
     .option("--set-file <path=file>", "the same, with the bytes of a file", collectPairs)
     .option("--drop-section <name>", "leave a device out: its name, or name/instance", collect)
     .option("--rename-block <old=new>", "give a RAM block another name", collectPairs)

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { editDistance } from "../analyze/edit/nearest.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import type { GuestMemory } from "../analyze/memory/guest_memory.ts";
 import { type MemoryOfGuest, readGuestMemory } from "../analyze/memory/open_memory.ts";
@@ -109,25 +110,11 @@ function unknownBlock(name: string, blocks: readonly RamBlock[]): string {
   const said = `no RAM block is called '${escapeText(name)}'`;
   if (names.length === 0) return `${said}: the stream has none`;
   const near = blocks.filter((block) =>
-    distance(block.name.toLowerCase(), name.toLowerCase()) <= 3
+    editDistance(block.name.toLowerCase(), name.toLowerCase()) <= 3
   );
   const [nearest] = near.length > 0
     ? near
     : blocks.filter((block) => name !== "" && block.name.includes(name));
   const hint = nearest === undefined ? "" : `; did you mean ${escapeText(nearest.name)}?`;
   return `${said}${hint} (there are ${names.join(", ")})`;
-}
-
-/** Number of characters that have to be changed, added or left out to make one name the other. */
-function distance(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, index) => index);
-  for (let at = 1; at <= left.length; at++) {
-    const next = [at];
-    for (let to = 1; to <= right.length; to++) {
-      const changed = row[to - 1]! + (left[at - 1] === right[to - 1] ? 0 : 1);
-      next.push(Math.min(changed, row[to]! + 1, next[to - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[right.length]!;
 }

@@ -121,7 +121,7 @@ class StreamMapper {
     this.#options = options;
     this.extractor = new MappingExtractor(
       input,
-      (block, pageBytes) => this.#place(pageBytes).pagesOf(block),
+      (block, pageBytes) => this.#place(pageBytes, block).pagesOf(block),
       (section) => this.#section ??= section,
       (blocks) => this.#blocks = blocks,
     );
@@ -163,11 +163,14 @@ class StreamMapper {
     };
   }
 
-  /** Decides where everything stands, once. */
-  #place(pageBytes: number): MappedRamFile {
+  /** Decides where the blocks stand that are known: all of them, or with mapped-ram those up to the one whose pages come now. */
+  #place(pageBytes: number, block?: RamBlock): MappedRamFile {
     this.#pageBytes ||= pageBytes;
     const { baseOffset = 0 } = this.#options;
-    return this.#mapped ??= new MappedRamFile(this.#file, this.#head(pageBytes), baseOffset);
+    this.#mapped ??= new MappedRamFile(this.#file, this.#head(pageBytes), baseOffset);
+    for (const each of this.#blocks) this.#mapped.place(each);
+    if (block !== undefined) this.#mapped.place(block);
+    return this.#mapped;
   }
 
   refuseParts(hasChannels: boolean): void {

@@ -58,26 +58,33 @@ interface PlacedBlock {
 /** A mapped-ram file that is being written. */
 export class MappedRamFile {
   readonly #file: RandomAccessFile;
+  readonly #pageBytes: number;
+  readonly #elsewhere: ReadonlySet<RamBlock>;
   readonly #places = new Map<RamBlock, PlacedBlock>();
   readonly #entriesOffset: number;
-  /** Absolute offset behind the last block. */
-  readonly endOffset: number;
+  #endOffset: number;
 
   /**
-   * Decides where everything stands in `file`, whose first byte of the stream is at `baseOffset`.
+   * Decides where everything stands in `file`, whose first byte of the stream is at `baseOffset`. Of the head's blocks the length of the
+   * list does not matter: more of them can be placed later.
    *
    * @throws {FormatError} `not-encodable` for a block that mapped-ram can't hold
    */
   constructor(file: RandomAccessFile, head: MappedHead, baseOffset = 0) {
     this.#file = file;
+    this.#pageBytes = head.pageBytes;
+    this.#elsewhere = head.elsewhere;
     this.#entriesOffset = baseOffset + headBytes(head).length;
-    let offset = this.#entriesOffset;
-    for (const block of head.blocks) {
-      const placed = placeBlock(block, offset, head);
-      this.#places.set(block, placed);
-      offset = endOf(placed);
-    }
-    this.endOffset = offset;
+    this.#endOffset = this.#entriesOffset;
+    for (const block of head.blocks) this.place(block);
+  }
+
+  /** Places a block behind those that have their places, unless it is one of them. */
+  place(block: RamBlock): void {
+    if (this.#places.has(block)) return;
+    const placed = placeBlock(block, this.#endOffset, this.#pageBytes, this.#elsewhere.has(block));
+    this.#places.set(block, placed);
+    this.#endOffset = endOf(placed);
   }
 
   /** The pages of a block as a file of their own, whose holes are holes in the whole one. */
@@ -111,7 +118,7 @@ export class MappedRamFile {
 
   /** Writes what stands behind the pages, and returns the file's length in bytes. */
   writeTail(parts: readonly ImagePart[], hasFooters: boolean): number {
-    let offset = this.endOffset;
+    let offset = this.#endOffset;
     const write = (bytes: Uint8Array) => {
       this.#file.writeAt(offset, bytes);
       offset += bytes.length;
@@ -163,13 +170,14 @@ function headBytes({ configuration, parts, blocks }: MappedHead): Uint8Array {
 function placeBlock(
   block: RamBlock,
   entryOffset: number,
-  { pageBytes, elsewhere }: MappedHead,
+  pageBytes: number,
+  isElsewhere: boolean,
 ): PlacedBlock {
   const { name, usedLengthBytes, guestAddress } = block;
   if (pageBytes === 0 || usedLengthBytes % pageBytes !== 0) {
     throw notEncodable(`block ${name} is no multiple of the page size`, `pages of ${pageBytes}`);
   }
-  if (elsewhere.has(block)) {
+  if (isElsewhere) {
     const mapped = {
       version: MAPPED_RAM_HEADER_VERSION,
       pageBytes,

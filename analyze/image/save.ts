@@ -1,0 +1,71 @@
+/**
+ * Writes an image: to memory, or to files that get their names when they are complete.
+ *
+ * @module
+ */
+
+import { concat } from "@std/bytes/concat";
+import { beginCaptureFolder, removeStaleFiles } from "../../container/capture_folder.ts";
+import { OutputFile } from "../../container/output_file.ts";
+import type { GuestImage } from "./image.ts";
+import { mainPieces } from "./main_channel.ts";
+import { mappedRamSteps } from "./mapped_ram.ts";
+import { makeMigration, type MigrationOptions } from "./migration.ts";
+import { captureSteps } from "./write_capture.ts";
+
+/** How an image is saved. */
+export interface SaveOptions extends MigrationOptions {
+  /** A classic stream, a mapped-ram file, or a folder with the channels of a migration. */
+  readonly to: "stream" | "mapped-ram" | "capture";
+  /** Whether what is there already is replaced. Default: it is an error. */
+  readonly force?: boolean;
+  /** Whether the content is on the disk before it gets its name. Default true. */
+  readonly sync?: boolean;
+  /** In a stream: whether pages that are nearly zero become XBZRLE deltas. */
+  readonly xbzrle?: boolean;
+}
+
+/**
+ * Saves an image, and returns the number of bytes.
+ *
+ * @throws {FormatError} `not-encodable` for an image that the form can't hold
+ */
+export async function saveImage(
+  image: GuestImage,
+  path: string,
+  options: SaveOptions,
+): Promise<number> {
+  const { to, force = false, sync = true, xbzrle = false } = options;
+  if (to === "capture") {
+    using migration = await makeMigration(image, { returnPath: true, ...options });
+    using folder = beginCaptureFolder(path, { force, sync });
+    const files = last(captureSteps(migration, folder));
+    folder.commit();
+    removeStaleFiles(path, files);
+    return files.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+  using file = new OutputFile(path, { force, sync });
+  let bytes = 0;
+  if (to === "mapped-ram") bytes = last(mappedRamSteps(image, file));
+  else {
+    for (const piece of mainPieces(image, { xbzrle })) {
+      file.writeAt(bytes, piece.bytes);
+      bytes += piece.bytes.length;
+    }
+  }
+  file.commit();
+  return bytes;
+}
+
+/** Takes all steps and gives their result. */
+function last<Result>(steps: Generator<unknown, Result, undefined>): Result {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value as Result;
+  }
+}
+
+/** An image as a classic stream in memory. */
+export function imageBytes(image: GuestImage): Uint8Array {
+  return concat([...mainPieces(image)].map(({ bytes }) => bytes.slice()));
+}
