@@ -75,6 +75,8 @@ export class BufferedSink implements ByteSink {
   /** The same bytes, for integers at any index. */
   readonly view: DataView = new DataView(this.buffer.buffer);
   readonly #sink: ByteSink;
+  /** For {@link encode}; a stream may have hundreds of thousands of small structures. */
+  readonly #writer = new ByteWriter();
   /** Absolute offset of `buffer[0]`. */
   #base: number;
   #length = 0;
@@ -129,9 +131,10 @@ export class BufferedSink implements ByteSink {
 
   /** Writes what an encoder writes. */
   encode(encoder: (writer: ByteWriter) => void): void {
-    const writer = new ByteWriter(this.offset);
+    const writer = this.#writer;
+    writer.clear(this.offset);
     encoder(writer);
-    this.write(writer.finish());
+    this.write(writer.written);
   }
 
   /** Passes on what is in the buffer. */

@@ -25,12 +25,16 @@ export class ByteWriter {
   #buffer = new Uint8Array(256);
   #view = new DataView(this.#buffer.buffer);
   #length = 0;
-  /** Absolute offset of the first byte written, for structures that store absolute offsets. */
-  readonly baseOffset: number;
+  #baseOffset: number;
 
   /** Starts an empty buffer whose first byte will stand at `baseOffset` of the output. */
   constructor(baseOffset = 0) {
-    this.baseOffset = baseOffset;
+    this.#baseOffset = baseOffset;
+  }
+
+  /** Absolute offset of the first byte written, for structures that store absolute offsets. */
+  get baseOffset(): number {
+    return this.#baseOffset;
   }
 
   /** Bytes written so far. */
@@ -40,7 +44,7 @@ export class ByteWriter {
 
   /** Absolute offset of the next byte. */
   get offset(): number {
-    return this.baseOffset + this.#length;
+    return this.#baseOffset + this.#length;
   }
 
   #grow(count: number): number {
@@ -135,8 +139,9 @@ export class ByteWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** Forgets what was written, so that the buffer can be filled again. */
-  clear(): void {
+  /** Forgets what was written, so that the buffer can be filled again, with what will stand at `baseOffset` of the output. */
+  clear(baseOffset: number = this.#baseOffset): void {
+    this.#baseOffset = baseOffset;
     this.#length = 0;
   }
 
