@@ -51,6 +51,8 @@ export interface FormatErrorDetails {
   readonly expected?: string;
   /** What the input has there. */
   readonly found?: string;
+  /** The rule of docs/rules.md that is broken: `RAM-028`. */
+  readonly rule?: string | undefined;
   /** The error that led to this one. */
   readonly cause?: unknown;
 }
@@ -84,6 +86,8 @@ export class FormatError extends Error {
   readonly expected: string | undefined;
   /** What the input has there, if that can be said briefly. */
   readonly found: string | undefined;
+  /** The rule that is broken, where one alone says it; `migstream validate --explain` tells more. */
+  readonly rule: string | undefined;
 
   /** Makes an error; `message` is one sentence without the offset, which {@link describe} adds. */
   constructor(code: FormatErrorCode, message: string, details: FormatErrorDetails) {
@@ -94,6 +98,7 @@ export class FormatError extends Error {
     this.path = details.path ?? [];
     this.expected = details.expected;
     this.found = details.found;
+    this.rule = details.rule;
   }
 
   /** The whole error in one line: message, offset, path, what was expected and what was found. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { FormatError, type FormatErrorCode } from "./error.ts";
+import { FormatError, type FormatErrorCode, type FormatErrorDetails } from "./error.ts";
 import type { ByteSource } from "./source.ts";
 import { decodeText } from "./text.ts";
 
@@ -111,7 +111,7 @@ export class ByteReader {
   error(
     code: FormatErrorCode,
     message: string,
-    details: { offset?: number; expected?: string; found?: string; cause?: unknown } = {},
+    details: Partial<FormatErrorDetails> = {},
   ): FormatError {
     return new FormatError(code, message, {
       ...details,

@@ -65,6 +65,14 @@ export interface StreamReaderOptions {
   readonly blockBytes?: number;
 }
 
+/** A section whose payload has begun. */
+export interface OpenSection {
+  /** The section. */
+  readonly section: SectionIdentity;
+  /** Absolute offset of the payload. */
+  readonly payloadOffset: number;
+}
+
 const SECTION_TYPES = new Map<number, SectionType>([
   [SECTION_TYPE.START, "start"],
   [SECTION_TYPE.PART, "part"],
@@ -97,12 +105,16 @@ export class StreamReader {
   /** Whether sections have footers; unknown before the first section's end. */
   #footers: boolean | undefined;
   #depth = 0;
+  /** The section whose payload or footer is being read. */
+  #open: OpenSection | undefined;
+  readonly #sourceEnd: number;
 
   /** Prepares to read from `source`. */
   constructor(source: ByteSource, options: StreamReaderOptions = {}) {
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     const { offset = 0, blockBytes = READER_BLOCK_BYTES } = options;
     this.#reader = new ByteReader(source, { offset, blockBytes });
+    this.#sourceEnd = this.#reader.limit(Number.MAX_SAFE_INTEGER);
     this.context = newPayloadContext(options.visitor ?? {}, this.#limits);
     this.#devices = new DeviceReader(this.#reader, this.#limits, options.vmdescription);
   }
@@ -140,6 +152,33 @@ export class StreamReader {
       yield* this.#elements(undefined);
       yield* this.#vmdescription();
     }
+    yield* this.#trailing();
+  }
+
+  /** The section that an error interrupted. */
+  get openSection(): OpenSection | undefined {
+    return this.#open;
+  }
+
+  /** Ids that PART and END sections may refer to, so far. */
+  get iterableIds(): ReadonlySet<number> {
+    return this.#iterableIds;
+  }
+
+  /**
+   * Goes on after an error, at an offset where an element of the stream begins; what {@link items} had not given yet follows.
+   *
+   * @throws {FormatError}
+   */
+  *resumeAt(offset: number): Generator<StreamItem, void, undefined> {
+    const reader = this.#reader;
+    reader.path.length = 0;
+    reader.restoreLimit(this.#sourceEnd);
+    reader.seek(offset);
+    this.#depth = 0;
+    this.#open = undefined;
+    yield* this.#elements(undefined);
+    yield* this.#vmdescription();
     yield* this.#trailing();
   }
 
@@ -286,6 +325,7 @@ export class StreamReader {
     const section = this.#identity(type);
     reader.path.push(`section ${section.id} ${quoteText(section.idstr)}`);
     const payloadOffset = reader.offset;
+    this.#open = { section, payloadOffset };
     const read = isKnownPayload(section, type)
       ? this.#knownPayload(type, section)
       : this.#devices.read(section, {
@@ -306,6 +346,7 @@ export class StreamReader {
     this.#devices.defer(item);
     yield* sectionPieces(item);
     yield* this.#footer(section);
+    this.#open = undefined;
     reader.path.pop();
   }
 

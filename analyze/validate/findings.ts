@@ -1,0 +1,102 @@
+/**
+ * What a validation finds, rule by rule, bounded however broken the input is.
+ *
+ * @module
+ */
+
+import type { Rule, RuleId, Severity } from "./rule.ts";
+import { ruleOf } from "./rules/mod.ts";
+
+/** A place where a rule is broken. */
+export interface Finding {
+  /** Id of the rule. */
+  readonly rule: RuleId;
+  /** Severity of the rule. */
+  readonly severity: Severity;
+  /** Absolute offset in the input, or in the channel, of the first byte that is wrong or missing. */
+  readonly offset: number;
+  /** Where in the stream's structure, from the outside in. */
+  readonly path: readonly string[];
+  /** What is wrong, in one sentence. */
+  readonly message: string;
+  /** What a correct stream has there. */
+  readonly expected: string | undefined;
+  /** What the input has there. */
+  readonly found: string | undefined;
+}
+
+/** The facts of a finding. */
+export interface FindingDetails {
+  /** Absolute offset. */
+  readonly offset: number;
+  /** Where in the stream's structure. */
+  readonly path?: readonly string[];
+  /** What is wrong; default: the rule's title, negated by the reader. */
+  readonly message: string;
+  /** What a correct stream has there. */
+  readonly expected?: string | undefined;
+  /** What the input has there. */
+  readonly found?: string | undefined;
+}
+
+/** A part of the input that could not be looked at. */
+export interface Unchecked {
+  /** Absolute offset. */
+  readonly offset: number;
+  /** Bytes; `undefined` up to an end that is not known. */
+  readonly lengthBytes: number | undefined;
+  /** Why. */
+  readonly reason: string;
+}
+
+/** Findings of one rule that are kept; the others are counted. */
+export const KEPT_FINDINGS = 20;
+
+/** Collects findings. */
+export class Findings {
+  readonly #kept: Finding[] = [];
+  readonly #counts = new Map<RuleId, number>();
+  readonly #unchecked: Unchecked[] = [];
+
+  /** Adds a finding. */
+  report(id: RuleId, details: FindingDetails): void {
+    const count = (this.#counts.get(id) ?? 0) + 1;
+    this.#counts.set(id, count);
+    if (count > KEPT_FINDINGS) return;
+    const { severity } = ruleOf(id);
+    const { offset, path = [], message, expected, found } = details;
+    this.#kept.push({ rule: id, severity, offset, path, message, expected, found });
+  }
+
+  /** Adds a part that could not be looked at. */
+  skip(part: Unchecked): void {
+    this.#unchecked.push(part);
+  }
+
+  /** The findings by offset, at most {@link KEPT_FINDINGS} of a rule. */
+  get kept(): readonly Finding[] {
+    return this.#kept.toSorted((a, b) => a.offset - b.offset);
+  }
+
+  /** How often each rule was broken. */
+  get counts(): ReadonlyMap<RuleId, number> {
+    return this.#counts;
+  }
+
+  /** Parts that could not be looked at. */
+  get unchecked(): readonly Unchecked[] {
+    return this.#unchecked;
+  }
+
+  /** How often rules of a severity were broken. */
+  countOf(severity: Severity): number {
+    let sum = 0;
+    for (const [id, count] of this.#counts) if (ruleOf(id).severity === severity) sum += count;
+    return sum;
+  }
+}
+
+/** Rules by how often they were broken, for those who sum up. */
+export function brokenRules(findings: Findings): readonly (readonly [Rule, number])[] {
+  return [...findings.counts].map(([id, count]) => [ruleOf(id), count] as const);
+}

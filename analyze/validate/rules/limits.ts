@@ -1,0 +1,27 @@
+/**
+ * What this program can't check.
+ *
+ * @module
+ */
+
+import type { Rule } from "../rule.ts";
+
+/** The rules, in the order of their ids. */
+export const LIMIT_RULES: readonly Rule[] = [
+  {
+    id: "LIM-001",
+    severity: "error",
+    title: "No limit of this program is reached (docs/errors.md)",
+    reaction: "nothing",
+    qemu: "Has limits of its own, or none.",
+    tried: [],
+  },
+  {
+    id: "LIM-002",
+    severity: "error",
+    title: "Offsets and lengths are at most 2^53 - 1",
+    reaction: "rejects",
+    qemu: "Refuses the stream: no file is that long.",
+    tried: [],
+  },
+];
