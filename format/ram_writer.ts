@@ -6,8 +6,10 @@
  * @module
  */
 
+import { FormatError } from "./error.ts";
 import {
   encodeRamWord,
+  isPageBytes,
   RAM_RECORD_KINDS,
   RAM_SAVE_FLAG,
   type RamBlock,
@@ -17,7 +19,6 @@ import {
 import { encodeBlockEntry } from "./ram_blocks.ts";
 import type { RamRun } from "./ram_scanner.ts";
 import type { BufferedSink } from "./sink.ts";
-import { FormatError } from "./error.ts";
 import { ByteWriter } from "./writer.ts";
 
 /** Bytes of a word. */
@@ -77,6 +78,10 @@ export class RamWriter {
   /** Writes ZERO records for `count` pages of `pageBytes`; with CONTINUE where the block was the last one, too. */
   zero(block: string, address: number, count: number, pageBytes: number, fill = 0): void {
     const flags = RAM_SAVE_FLAG.ZERO | this.#continue(block);
+    this.#checkRange(address, count, pageBytes);
+    if (!(Number.isInteger(fill) && fill >= 0 && fill <= 0xff)) {
+      throw this.#error("the fill byte does not fit", "0..255", String(fill));
+    }
     this.#zeros(block, address, flags, count, pageBytes, fill);
   }
 
@@ -118,6 +123,7 @@ export class RamWriter {
     }
     const name = run.block?.name;
     if (name === undefined) throw this.#error("a record about a page has no block", "a block");
+    this.#checkRange(run.address, run.count, pageBytes);
     if (kind === "zero") {
       return this.#zeros(name, run.address, flags, run.count, pageBytes, run.fill);
     }
@@ -131,7 +137,12 @@ export class RamWriter {
     return block === this.#lastName ? RAM_SAVE_FLAG.CONTINUE : 0;
   }
 
-  #record(kind: keyof typeof PAGE_FLAGS, block: string, address: number, content: Uint8Array) {
+  #record(
+    kind: keyof typeof PAGE_FLAGS,
+    block: string,
+    address: number,
+    content: Uint8Array,
+  ): void {
     this.#head(block, address, PAGE_FLAGS[kind] | this.#continue(block), kind, content.length);
     this.#out.write(content);
   }
@@ -142,6 +153,17 @@ export class RamWriter {
       expected,
       ...(found === undefined ? {} : { found }),
     });
+  }
+
+  /** What the loops below rely on. */
+  #checkRange(address: number, count: number, pageBytes: number): void {
+    if (!isPageBytes(pageBytes)) {
+      throw this.#error("no page has this size", "a power of two of 256..65536", String(pageBytes));
+    }
+    const isWhole = Number.isInteger(count) && count > 0 && address >= 0;
+    if (isWhole && Number.isSafeInteger(address + count * pageBytes)) return;
+    const range = `${count} page(s) at ${address}`;
+    throw this.#error("the address does not fit", "pages below 2^53", range);
   }
 
   #word(address: number, flags: number): void {
@@ -239,13 +261,17 @@ export class RamWriter {
     if (dataBytes !== pageBytes) {
       throw this.#error("a page of another size", `${pageBytes} bytes`, String(dataBytes));
     }
-    this.#pageWord(name, address, flags);
-    out.write(buffer.subarray(dataStart, dataStart + pageBytes));
     const recordBytes = WORD_BYTES + pageBytes;
     const continued = flags | RAM_SAVE_FLAG.CONTINUE;
     // Contents that have room for a word before each of them are taken many at once.
     const isSpaced = strideBytes === recordBytes;
-    for (let done = 1; done < count;) {
+    let done = 0;
+    if (flags !== continued || dataStart < WORD_BYTES) {
+      this.#pageWord(name, address, flags);
+      out.write(buffer.subarray(dataStart, dataStart + pageBytes));
+      done = 1;
+    }
+    while (done < count) {
       const fits = Math.floor(out.freeBytes / recordBytes);
       if (fits === 0) {
         out.flush();

@@ -301,6 +301,9 @@ Deno.test("stream writer: what can't be said is refused", () => {
   refused("another kind", () => ram.run({ ...run, block, flags: 0x02 }, 4096));
   refused("another kind", () => ram.run({ ...run, kind: "block-list", flags: 0x04 }, 4096));
   refused("does not fit", () => ram.zero("m", Number.MAX_SAFE_INTEGER, 1, 4096));
+  refused("fill byte", () => ram.zero("m", 0, 1, 4096, 256));
+  refused("this size", () => ram.zero("m", 0, 2, 1 << 20));
+  refused("does not fit", () => ram.zero("m", 0, 0, 4096));
   refused("does not fit", () => ram.xbzrle("m", 0, new Uint8Array(0x10000)));
 });
 
