@@ -65,6 +65,14 @@ export const CONTAINERS_RULES: readonly Rule[] = [
     tried: [],
   },
   {
+    id: "CON-008",
+    severity: "error",
+    title: "Compressed data is whole and undamaged",
+    reaction: "rejects",
+    qemu: "The decompressor fails, and QEMU sees a stream that ends too early",
+    tried: [],
+  },
+  {
     id: "QCW-001",
     severity: "error",
     title: "Snapshot vm_state_size > 0 for a VM snapshot",

@@ -41,6 +41,14 @@ export const STREAM_RULES: readonly Rule[] = [
     tried: ["10.0", "11.1"],
   },
   {
+    id: "STR-005",
+    severity: "error",
+    title: "The input does not end inside a structure",
+    reaction: "rejects",
+    qemu: "Refuses the stream: EIO",
+    tried: ["10.0", "11.1"],
+  },
+  {
     id: "CFG-001",
     severity: "warning",
     title: "Configuration (0x07) follows the header (mandatory for machine types ≥ 2.4)",
