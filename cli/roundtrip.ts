@@ -78,7 +78,7 @@ async function explained(
 }
 
 /** Tells the errors, and gives the exit code. */
-function conclude({ stream, channels, identical }: Roundtrip, { err }: Streams): number {
+export function conclude({ stream, channels, identical }: Roundtrip, { err }: Streams): number {
   let code: number = identical ? EXIT.DONE : EXIT.NO;
   for (const { error } of [stream, ...channels]) {
     if (error === undefined) continue;
@@ -119,7 +119,8 @@ function printText(
   for (const note of input.notes) err.line(`note: ${escapeLine(note)}`);
 }
 
-function channelLines(
+/** What is said about a channel; `inside` names the wrappers around it. */
+export function channelLines(
   { identicalBytes, difference, error }: ChannelRoundtrip,
   inside: string,
 ): string[] {

@@ -11,6 +11,8 @@ import {
   roundtripStream,
   type StreamRoundtripOptions,
 } from "../analyze/roundtrip/roundtrip.ts";
+import { channelLines, conclude } from "../cli/roundtrip.ts";
+import { Output } from "../cli/output.ts";
 import { openInput } from "../container/open.ts";
 import { PipeSource } from "../container/pipe.ts";
 import type { ByteSink } from "../format/sink.ts";
@@ -285,6 +287,27 @@ Deno.test("roundtrip: the command, for files, wrappers, pipes and folders", asyn
   );
   assertEquals(behind.out, `identical, ${loadStream("pc-offset").length - offset} bytes\n`);
 });
+
+Deno.test("roundtrip: the command says where a difference is, with exit code 1", () => {
+  const bytes = loadStream("none");
+  const through = (sink: ByteSink) => new DamagingSink(sink, 6);
+  const stream = finish(roundtripStream(new BytesSource(bytes), { through }));
+  const difference = explainDifference(new BytesSource(bytes), stream.difference!);
+  assertEquals(channelLines({ ...stream, difference }, ""), [
+    "different at offset 0x6 (6), after 6 identical bytes",
+    "in file header > stream version",
+    "original 00 03",
+    "encoded  01 03",
+  ]);
+  const closed = { writeSync: (): number => assertNever() };
+  const streams = { out: new Output(closed), err: new Output(closed) };
+  const result = { stream, channels: [], identical: false, identicalBytes: 6 };
+  assertEquals(conclude(result, streams), 1);
+});
+
+function assertNever(): never {
+  throw new Error("nothing is printed");
+}
 
 Deno.test("roundtrip: the command refuses what is damaged, and says how far it came", async () => {
   const input = loadStream("pc").subarray(0, 150_000);

@@ -63,6 +63,8 @@ export class ComparingSink implements ByteSink {
 
   #fail(found: Uint8Array): never {
     const { position } = this.#original;
-    throw new DifferenceFound(position, this.#original.peek(SHOWN_BYTES), found);
+    // What is written next is not known yet: as many bytes of both are shown.
+    const most = found.length === 0 ? SHOWN_BYTES : found.length;
+    throw new DifferenceFound(position, this.#original.peek(most), found);
   }
 }
