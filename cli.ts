@@ -26,6 +26,7 @@ const SUBCOMMANDS: Record<string, () => Promise<{ readonly makeCommand: MakeComm
   extract: () => import("./cli/extract_command.ts"),
   search: () => import("./cli/search_command.ts"),
   read: () => import("./cli/read_command.ts"),
+  validate: () => import("./cli/validate_command.ts"),
   convert: () => import("./cli/convert_command.ts"),
   registers: () => import("./cli/registers_command.ts"),
   roundtrip: () => import("./cli/roundtrip_command.ts"),

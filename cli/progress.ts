@@ -11,10 +11,12 @@ import { sizeText } from "./size_text.ts";
 export interface Progress extends Disposable {
   /** Shows that `doneBytes` of `totalBytes` are done; the total may change on the way. */
   update(doneBytes: number, totalBytes: number, what: string): void;
+  /** Takes the bar away until the next update. */
+  clear(): void;
 }
 
 /** Says nothing. */
-const SILENT: Progress = { update: () => {}, [Symbol.dispose]: () => {} };
+const SILENT: Progress = { update: () => {}, clear: () => {}, [Symbol.dispose]: () => {} };
 
 /** Milliseconds between two pictures. */
 const REFRESH_MS = 100;
@@ -61,7 +63,12 @@ class BarProgress implements Progress {
     this.#bar.update(done, texts);
   }
 
-  [Symbol.dispose](): void {
+  clear(): void {
     if (this.#started) this.#bar.stop();
+    this.#started = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.clear();
   }
 }

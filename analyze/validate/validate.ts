@@ -53,6 +53,17 @@ export interface Validation {
   readonly checked: Checked;
 }
 
+/** What was looked at of an input that could not be opened. */
+export const NOTHING_CHECKED: Checked = {
+  bytes: 0,
+  items: 0,
+  sections: 0,
+  devices: 0,
+  undescribed: 0,
+  channels: 0,
+  resumptions: 0,
+};
+
 /** Damaged places behind which a stream is looked for. */
 const MAX_RESUMPTIONS = 100;
 
