@@ -90,7 +90,9 @@ export function withCapability(
   );
   if (isSet) capabilities.add(capability);
   else capabilities.delete(capability);
-  const others: readonly ConfigurationSubsection[] = subsections.filter((each) => each.name !== name);
+  const others: readonly ConfigurationSubsection[] = subsections.filter((each) =>
+    each.name !== name
+  );
   if (capabilities.size === 0) return { machine, subsections: others };
   const subsection = { name, capabilities: [...capabilities] } as const;
   const place = subsections.findIndex((each) => each.name === name);
