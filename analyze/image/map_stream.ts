@@ -10,13 +10,16 @@ import type { OpenInput } from "../../container/open.ts";
 import { configuredCapabilities } from "../../format/configuration.ts";
 import type { StreamItem } from "../../format/items.ts";
 import { bitmapBytes } from "../../format/mapped_ram.ts";
+import type { StreamVisitor } from "../../format/payload.ts";
 import type { RamBlock } from "../../format/ram.ts";
 import type { SectionIdentity, SectionType } from "../../format/section.ts";
+import type { ByteSource } from "../../format/source.ts";
 import type { Vmdescription } from "../../format/vmdescription.ts";
 import { readInputSteps } from "../channels/read_input.ts";
 import type { RandomAccessFile } from "../memory/block_writer.ts";
 import { missingChannels } from "../memory/completeness.ts";
 import { RamExtractor } from "../memory/ram_extractor.ts";
+import { KeptItems, visitorOf } from "./kept_items.ts";
 import { ImageItems, refuseParts } from "./load_image.ts";
 import { type MappedHead, MappedRamFile } from "./mapped_ram.ts";
 import { type ImageChanges, imageParts, newConfiguration } from "./read_image.ts";
@@ -51,9 +54,9 @@ export function* mapStreamSteps(
   file: RandomAccessFile,
   options: MapStreamOptions = {},
 ): Generator<MapProgress, number, undefined> {
-  const mapper = new StreamMapper(input, file, options);
+  using mapper = new StreamMapper(input, file, options);
   const steps = readInputSteps(input, {
-    visitor: mapper.extractor,
+    visitor: mapper.visitor,
     pages: { content: true, sorted: true },
     onItem: (item) => mapper.take(item),
     ...(options.vmdescription === undefined ? {} : { vmdescription: options.vmdescription }),
@@ -104,8 +107,10 @@ class MappingExtractor extends RamExtractor {
   }
 }
 
-class StreamMapper {
+class StreamMapper implements Disposable {
   readonly extractor: MappingExtractor;
+  /** What is not RAM, where the input does not give it twice. */
+  readonly #kept: KeptItems | undefined;
   readonly #input: OpenInput;
   readonly #file: RandomAccessFile;
   readonly #options: MapStreamOptions;
@@ -119,6 +124,7 @@ class StreamMapper {
     this.#input = input;
     this.#file = file;
     this.#options = options;
+    this.#kept = input.source.seekable ? undefined : new KeptItems();
     this.extractor = new MappingExtractor(
       input,
       (block, pageBytes) => this.#place(pageBytes, block).pagesOf(block),
@@ -127,8 +133,20 @@ class StreamMapper {
     );
   }
 
+  get visitor(): StreamVisitor {
+    return this.#kept === undefined
+      ? this.extractor
+      : visitorOf(this.extractor, this.#kept.visitor);
+  }
+
+  /** Where the items' bytes are. */
+  get #source(): ByteSource {
+    return this.#kept ?? this.#input.source;
+  }
+
   take(item: StreamItem): void {
     this.#collected.take(item);
+    this.#kept?.take(item);
     if (item.kind !== "configuration") return;
     // Which blocks have no page is known only in the end, and the others' places depend on it.
     if (configuredCapabilities(item.configuration).includes("x-ignore-shared")) {
@@ -148,7 +166,7 @@ class StreamMapper {
   /** What stands before the pages; the START section's item comes only behind them. */
   #head(pageBytes: number): MappedHead {
     const { items } = this.#collected;
-    const { source } = this.#input;
+    const source = this.#source;
     const section = this.#section;
     const start = items.findIndex((item) => item.kind === "section" && item.section === section);
     const before = start < 0 ? items : items.slice(0, start);
@@ -201,9 +219,12 @@ class StreamMapper {
       mapped.writeBitmap(block, bitmap);
     }
     const parts = imageParts(
-      { source: this.#input.source, items: this.#collected.items },
+      { source: this.#source, items: this.#collected.items },
       this.#changes,
     );
     return mapped.writeTail(parts, hasFooters);
+  }
+  [Symbol.dispose](): void {
+    this.#kept?.[Symbol.dispose]();
   }
 }

@@ -251,10 +251,13 @@ export function* mappedRamSteps(
   return mapped.writeTail(parts, hasFooters);
 }
 
-/** The blocks whose content is in files of their own: announced as such, and without a page. */
+/** The blocks whose content is in files of their own: with x-ignore-shared those without a place, or without a page in a classic stream. */
 function sharedBlocks({ memory }: GuestImage): Set<RamBlock> {
-  return new Set(memory.blocks.filter((block) =>
-    block.guestAddress !== undefined &&
-    [...memory.runs(block)].every(({ kind }) => kind === PAGE_KIND.ABSENT)
-  ));
+  const isElsewhere = (block: RamBlock) =>
+    block.mapped === undefined
+      ? [...memory.runs(block)].every(({ kind }) => kind === PAGE_KIND.ABSENT)
+      : block.mapped.pagesOffset === 0;
+  return new Set(
+    memory.blocks.filter((block) => block.guestAddress !== undefined && isElsewhere(block)),
+  );
 }

@@ -24,9 +24,9 @@ type Sending = "content" | "zero" | "nothing";
 function sendingOf(block: RamBlock, kind: number): Sending {
   if (kind === PAGE_KIND.ZERO) return "zero";
   if (kind !== PAGE_KIND.ABSENT) return "content";
-  // A clear bit of a mapped-ram bitmap is a zero page, unless the block is a shared one that was left out. What a classic stream lacks
-  // is not the guest's to have.
-  return block.mapped !== undefined && block.guestAddress === undefined ? "zero" : "nothing";
+  // A clear bit of a mapped-ram bitmap is a zero page; a shared block that was left out has no bitmap. What a classic stream lacks is not
+  // the guest's to have.
+  return block.mapped !== undefined && block.mapped.pagesOffset > 0 ? "zero" : "nothing";
 }
 
 /** The batches of at most `batchPages` pages; their contents are valid until the next one is taken. */
