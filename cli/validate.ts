@@ -6,13 +6,16 @@
 
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { nearestName } from "../analyze/edit/nearest.ts";
-import { type Finding, Findings, type Unchecked } from "../analyze/validate/findings.ts";
+import type { Finding, Unchecked } from "../analyze/validate/findings.ts";
 import { validationJson } from "../analyze/validate/json.ts";
 import { type Rule, RULE_GROUPS } from "../analyze/validate/rule.ts";
-import { reportError } from "../analyze/validate/rule_of_error.ts";
 import { findRule, ruleOf, RULES } from "../analyze/validate/rules/mod.ts";
 import { sarifLog } from "../analyze/validate/sarif.ts";
-import { NOTHING_CHECKED, validateSteps, type Validation } from "../analyze/validate/validate.ts";
+import {
+  unopenedValidation,
+  validateSteps,
+  type Validation,
+} from "../analyze/validate/validate.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
 import { isFormatError } from "../format/error.ts";
 import { hex } from "../format/text.ts";
@@ -97,9 +100,7 @@ async function check(
     input = await openInput(path, { offset, snapshot, seekable: true });
   } catch (error) {
     if (!isFormatError(error)) throw error;
-    const findings = new Findings();
-    reportError(findings, error);
-    return { path, validation: { valid: false, findings, checked: NOTHING_CHECKED }, notes: [] };
+    return { path, validation: unopenedValidation(error), notes: [] };
   }
   using opened = input;
   const { sizeBytes = 0 } = opened.source;

@@ -54,7 +54,7 @@ export interface Validation {
 }
 
 /** What was looked at of an input that could not be opened. */
-export const NOTHING_CHECKED: Checked = {
+const NOTHING_CHECKED: Checked = {
   bytes: 0,
   items: 0,
   sections: 0,
@@ -63,6 +63,13 @@ export const NOTHING_CHECKED: Checked = {
   channels: 0,
   resumptions: 0,
 };
+
+/** The validation of an input that could not even be opened. */
+export function unopenedValidation(error: FormatError): Validation {
+  const findings = new Findings();
+  reportError(findings, error);
+  return { valid: false, findings, checked: NOTHING_CHECKED };
+}
 
 /** Damaged places behind which a stream is looked for. */
 const MAX_RESUMPTIONS = 100;
