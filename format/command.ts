@@ -125,6 +125,7 @@ export function decodeCommand(reader: ByteReader): Command {
       offset,
       expected: "1..11",
       found: String(number),
+      rule: "CMD-001",
     });
   }
   const payloadOffset = reader.offset;
@@ -137,8 +138,15 @@ function wrongLength(reader: ByteReader, name: CommandName, length: number, offs
   return reader.error("bad-command", `Cannot decode command ${name}: wrong payload length`, {
     offset: offset + 2,
     found: String(length),
+    rule: LENGTH_RULES[name] ?? "CMD-002",
   });
 }
+
+/** The rules about lengths of those commands whose length varies. */
+const LENGTH_RULES: Partial<Record<CommandName, string>> = {
+  POSTCOPY_ADVISE: "CMD-003",
+  RECV_BITMAP: "CMD-013",
+};
 
 function decodePayload(reader: ByteReader, name: CommandName, length: number): Command {
   switch (name) {
@@ -175,6 +183,7 @@ function decodeRamDiscard(reader: ByteReader, length: number): RamDiscardCommand
       offset,
       expected: "version 0, a NUL behind the name, and one or more ranges of 16 bytes",
       found: `version ${version}, ${terminator}, ${rangeBytes} bytes of ranges`,
+      rule: "CMD-007",
     });
   }
   const ranges = Array.from({ length: rangeBytes / 16 }, () => ({

@@ -112,6 +112,7 @@ export function decodeConfiguration(reader: ByteReader): Configuration {
       offset,
       expected: `at most ${MACHINE_NAME_MAX_BYTES} bytes`,
       found: String(length),
+      rule: "CFG-002",
     });
   }
   const machine = decodeText(reader.bytes(length, "machine name"));
@@ -121,6 +122,7 @@ export function decodeConfiguration(reader: ByteReader): Configuration {
     if (subsections.some((earlier) => earlier.name === subsection.name)) {
       throw reader.error("bad-configuration", "Cannot decode configuration: subsection repeated", {
         found: quoteText(subsection.name),
+        rule: "CFG-010",
       });
     }
     subsections.push(subsection);
@@ -138,6 +140,7 @@ function decodeSubsection(reader: ByteReader): ConfigurationSubsection {
       offset: reader.offset - 4,
       expected: "1",
       found: String(version),
+      rule: "CFG-009",
     });
   }
   switch (name) {
@@ -152,6 +155,7 @@ function decodeSubsection(reader: ByteReader): ConfigurationSubsection {
         offset,
         expected: "target-page-bits, capabilities or uuid",
         found: quoteText(name),
+        rule: name.startsWith("configuration/") ? "CFG-007" : "CFG-008",
       });
   }
 }
@@ -164,6 +168,7 @@ function decodeTargetPageBits(reader: ByteReader): number {
       offset: reader.offset - 4,
       expected: "10..16",
       found: String(bits),
+      rule: "CFG-011",
     });
   }
   return bits;
@@ -176,6 +181,7 @@ function decodeCapabilities(reader: ByteReader): string[] {
       offset: reader.offset - 4,
       expected: `at most ${CAPABILITY_MAX_COUNT}`,
       found: hex(count),
+      rule: "CFG-013",
     });
   }
   return Array.from({ length: count }, () => reader.countedString("capability name"));

@@ -298,6 +298,7 @@ export class DeviceReader {
       offset,
       expected: `the end of the stream at offset ${this.#own.offset}`,
       found: "the end here",
+      rule: "END-002",
     });
   }
 

@@ -41,6 +41,7 @@ export function decodeFileHeader(reader: ByteReader): FileHeader {
       offset,
       expected: `${hex(STREAM_MAGIC)} ("QEVM")`,
       found: hex(magic, 8),
+      rule: "STR-001",
     });
   }
   const version = reader.u32("stream version");
@@ -52,6 +53,7 @@ export function decodeFileHeader(reader: ByteReader): FileHeader {
     offset: offset + 4,
     expected: "3 (or 2, obsolete)",
     found: String(version),
+    rule: "STR-002",
   });
 }
 

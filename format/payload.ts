@@ -213,6 +213,7 @@ function expectVersion(reader: ByteReader, section: SectionIdentity, version: nu
   throw reader.error("bad-section", "Cannot decode section: unknown version", {
     expected: String(version),
     found: String(section.versionId),
+    rule: "SEC-013",
   });
 }
 

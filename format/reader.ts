@@ -165,7 +165,7 @@ export class ByteReader {
   }
 
   /** The error for an input that ends too early. */
-  truncated(count: number, there: number, what: string): FormatError {
+  truncated(count: number, there: number, what: string, rule?: string): FormatError {
     const missing = count - there;
     return this.error(
       "truncated",
@@ -174,6 +174,7 @@ export class ByteReader {
         offset: this.offset + there,
         expected: `${count} byte(s) from offset ${this.offset}`,
         found: `${there} byte(s)`,
+        rule,
       },
     );
   }

@@ -64,6 +64,7 @@ export function decodeSectionIdentity(reader: ByteReader): SectionIdentity {
       offset,
       expected: "a length of 1..255",
       found: "0",
+      rule: "SEC-002",
     });
   }
   const instanceId = reader.u32("section instance id");
@@ -100,6 +101,7 @@ export function decodeFooter(reader: ByteReader, id: number): void {
       offset,
       expected: hex(SECTION_TYPE.FOOTER, 2),
       found: hex(marker, 2),
+      rule: "SEC-016",
     });
   }
   const found = reader.u32("section id in footer");
@@ -108,6 +110,7 @@ export function decodeFooter(reader: ByteReader, id: number): void {
       offset: offset + 1,
       expected: `section id ${id}`,
       found: String(found),
+      rule: "SEC-017",
     });
   }
 }

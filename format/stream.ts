@@ -80,6 +80,13 @@ const SECTION_TYPES = new Map<number, SectionType>([
   [SECTION_TYPE.FULL, "full"],
 ]);
 
+/** The rules about bytes that are a type elsewhere. */
+const UNKNOWN_TYPE_RULES = new Map<number, string>([
+  [SECTION_TYPE.VMDESCRIPTION, "END-004"],
+  [SECTION_TYPE.CONFIGURATION, "CFG-006"],
+  [SECTION_TYPE.FOOTER, "SEC-015"],
+]);
+
 /**
  * Reads a stream.
  *
@@ -194,6 +201,7 @@ export class StreamReader {
       throw this.#reader.error("bad-page-size", `The target page size by ${origin} is wrong`, {
         expected: ram.pageBytes === undefined ? "256..65536" : String(ram.pageBytes),
         found: String(pageBytes),
+        rule: "CFG-020",
       });
     }
     ram.pageBytes = pageBytes;
@@ -237,6 +245,7 @@ export class StreamReader {
     const reader = this.#reader;
     for (;;) {
       const start = reader.offset;
+      if (reader.atEnd()) throw reader.truncated(1, 0, "section type", "END-001");
       const type = reader.u8("section type");
       if (type === SECTION_TYPE.EOF) {
         yield { kind: "eof", ...this.#since(start) };
@@ -255,6 +264,7 @@ export class StreamReader {
       if (end !== undefined && reader.offset >= end) {
         throw reader.error("bad-package", "The nested stream of a package does not end properly", {
           expected: "POSTCOPY_RUN or an EOF byte at the package's end",
+          rule: "CMD-010",
         });
       }
     }
@@ -267,6 +277,7 @@ export class StreamReader {
         ? "0, 1, 2, 3, 4 or 8 (this stream has no footers)"
         : "0, 1, 2, 3, 4 or 8",
       found: hex(type, 2),
+      rule: UNKNOWN_TYPE_RULES.get(type) ?? "SEC-001",
     });
   }
 
@@ -284,6 +295,7 @@ export class StreamReader {
           throw this.#reader.error("bad-command", what, {
             expected: "a range inside a block of the block list",
             found: `${quoteText(command.block)} ${hex(startAddress)}+${hex(lengthBytes)}`,
+            rule: "CMD-008",
           });
         }
         // Without a page size no page has been sent yet, so there is none to drop.
@@ -303,6 +315,7 @@ export class StreamReader {
       throw reader.error(
         isEmpty ? "bad-package" : "limit-exceeded",
         `Cannot decode package: ${isEmpty ? "it is empty" : "too many inside each other"}`,
+        isEmpty ? { rule: "CMD-009" } : {},
       );
     }
     const end = reader.offset + lengthBytes;
@@ -312,6 +325,10 @@ export class StreamReader {
     yield* this.#elements(end);
     if (reader.offset < end) {
       const start = reader.offset;
+      const { remaining } = reader;
+      if (remaining !== undefined && remaining < end - start) {
+        throw reader.truncated(end - start, remaining, "rest of the package", "CMD-009");
+      }
       this.#pass(end - start, "rest of the package");
       yield { kind: "trailing", ...this.#since(start) };
     }
@@ -373,6 +390,7 @@ export class StreamReader {
         offset: reader.offset - 4,
         expected: "the id of an earlier START section",
         found: String(id),
+        rule: "SEC-004",
       },
     );
   }

@@ -167,11 +167,12 @@ class DescriptionParser {
     this.#offset = offset;
   }
 
-  #fail(name: string, expected: string): FormatError {
+  #fail(name: string, expected: string, rule = "END-006"): FormatError {
     const where = [...this.#path, name].join(".");
     return new FormatError("bad-vmdescription", `Cannot use vmdescription: ${where}`, {
       offset: this.#offset,
       expected,
+      rule,
     });
   }
 
@@ -204,7 +205,7 @@ class DescriptionParser {
   #count(object: PlainObject, name: string): number {
     const value = object[name];
     if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-    throw this.#fail(name, "a whole number that is not negative");
+    throw this.#fail(name, "a whole number that is not negative", "VMD-005");
   }
 
   #device(value: unknown): DeviceDescription {

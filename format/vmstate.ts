@@ -129,12 +129,19 @@ class VmstateDecoder {
     this.#budget.left -= Math.max(0, this.#visited - this.#at * ELEMENTS_PER_BYTE);
   }
 
-  #error(code: FormatErrorCode, message: string, expected?: string, found?: string): FormatError {
+  #error(
+    code: FormatErrorCode,
+    message: string,
+    expected?: string,
+    found?: string,
+    rule?: string,
+  ): FormatError {
     return new FormatError(code, `Cannot decode device state: ${message}`, {
       offset: (this.#options.offset ?? 0) + this.#at,
       path: [...(this.#options.path ?? []), ...this.#path],
       ...(expected === undefined ? {} : { expected }),
       ...(found === undefined ? {} : { found }),
+      rule,
     });
   }
 
@@ -179,6 +186,7 @@ class VmstateDecoder {
         `structure ${quoteText(vmsd.vmsdName)} has another size than its members`,
         `${sizeBytes} byte(s)`,
         `${lengthBytes} byte(s)`,
+        "VMD-003",
       );
     }
     return {
@@ -197,7 +205,7 @@ class VmstateDecoder {
     const tag = this.#u8("a subsection");
     if (tag !== SECTION_TYPE.SUBSECTION) {
       this.#at = start;
-      throw this.#error("device-mismatch", "no subsection here", "0x05", hex(tag, 2));
+      throw this.#error("device-mismatch", "no subsection here", "0x05", hex(tag, 2), "SUB-001");
     }
     const length = this.#u8("a subsection's name");
     const nameStart = this.#at;
@@ -210,6 +218,7 @@ class VmstateDecoder {
         "another subsection than described",
         quoteText(vmsd.vmsdName),
         quoteText(name),
+        "VMD-011",
       );
     }
     const versionAt = this.#at;
@@ -222,6 +231,7 @@ class VmstateDecoder {
         "another subsection version than described",
         String(vmsd.version),
         String(version),
+        "VMD-011",
       );
     }
     const inside = this.struct(vmsd, this.#at, undefined);
@@ -328,6 +338,7 @@ class VmstateDecoder {
         "a container of another size than described",
         `${field.sizeBytes} byte(s)`,
         `${this.#at - start} byte(s)`,
+        "VMD-003",
       );
     }
     return structs;
