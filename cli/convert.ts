@@ -19,9 +19,15 @@ import { beginCaptureFolder, removeStaleFiles } from "../container/capture_folde
 import type { FileCompression } from "../container/file_compressions.ts";
 import { LIBVIRT_RESERVE_BYTES } from "../container/libvirt.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
+import { listFolder } from "../container/open_source.ts";
 import { OutputFile, type OutputFileOptions } from "../container/output_file.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
-import { type LibvirtHead, libvirtHeadBytes, SequentialOutput } from "./convert_output.ts";
+import {
+  type LibvirtHead,
+  libvirtHeadBytes,
+  refuseInputs,
+  SequentialOutput,
+} from "./convert_output.ts";
 import type { CONVERT_TARGETS } from "./convert_targets.ts";
 import { runSteps } from "./long_work.ts";
 import { escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
@@ -100,7 +106,7 @@ export async function runConvert(
     options,
     edits: await readEdits(options),
     vmdescription: vmdesc === undefined ? undefined : await loadVmdescription(vmdesc),
-    output: { force, sync, inputs: [path] },
+    output: { force, sync, inputs: inputsOf(path, options) },
     progress,
     streams,
   };
@@ -113,8 +119,15 @@ export async function runConvert(
   return EXIT.DONE;
 }
 
+/** Everything that is read: none of it is replaced. */
+function inputsOf(path: string, { setFile = [], libvirt, vmdesc }: ConvertCommandOptions) {
+  const others = [libvirt, vmdesc, ...setFile.map(({ value }) => value)];
+  return [path, ...listFolder(path) ?? [], ...others.filter((each) => each !== undefined)];
+}
+
 function checkUsage(out: string, options: ConvertCommandOptions): void {
-  const { to, compress, libvirt, xbzrle, multifd } = options;
+  const { to, compress, libvirt, xbzrle, multifd, machine } = options;
+  if (machine === "") throw new UsageError("--machine takes the name of a machine type");
   if (out === "-" && to !== "stream") {
     throw new UsageError("only --to stream can be written to standard output");
   }
@@ -268,7 +281,7 @@ async function writeStream(job: Job, input: OpenInput, image: GuestImage): Promi
 const DEFAULT_CHANNELS = 2;
 
 async function writeCapture(job: Job, input: OpenInput, image: GuestImage): Promise<Written> {
-  const { options, out, output: { force = false, sync = true }, progress } = job;
+  const { options, out, output: { force = false, sync = true, inputs = [] }, progress } = job;
   const multifd = multifdOptions({ ...options, multifd: options.multifd ?? DEFAULT_CHANNELS })!;
   const uuid = vmUuid(input, image.configuration);
   using migration = await makeMigration(image, {
@@ -276,6 +289,7 @@ async function writeCapture(job: Job, input: OpenInput, image: GuestImage): Prom
     marks: options.marks,
     returnPath: true,
   });
+  refuseInputs(out, inputs);
   using folder = beginCaptureFolder(out, { force, sync });
   const totalBytes = memoryBytes(image);
   const files = await runSteps(

@@ -73,3 +73,34 @@ export class SequentialOutput implements Disposable {
     this.#file?.[Symbol.dispose]();
   }
 }
+
+/** Refuses a folder that is one of the inputs, or has one of them in it. */
+export function refuseInputs(folder: string, inputs: readonly string[]): void {
+  const there = identities([folder, ...listIfThere(folder)]);
+  const read = identities(inputs);
+  if ([...read].some((each) => there.has(each))) {
+    throw new Error(`${folder} is the input itself, or has it in it`);
+  }
+}
+
+function listIfThere(folder: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(folder), ({ name }) => `${folder}/${name}`);
+  } catch {
+    // Whether it can be written to is seen when it is.
+    return [];
+  }
+}
+
+/** What tells files apart, whatever they are called. */
+function identities(paths: readonly string[]): Set<string> {
+  return new Set(paths.flatMap((path) => {
+    try {
+      const { dev, ino } = Deno.statSync(path);
+      return ino === null ? [] : [`${dev}/${ino}`];
+    } catch {
+      // Standard input has no path, and the folder may have to be made.
+      return [];
+    }
+  }));
+}
