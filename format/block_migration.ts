@@ -21,6 +21,7 @@
 
 import {
   badPayload,
+  checkNotEnded,
   type ChunkData,
   type ChunkPlace,
   inChunk,
@@ -141,6 +142,7 @@ export function decodeBlockMigrationChunk(
   deviceName: RepeatedName = new RepeatedName(),
 ): BlockMigrationChunk & ChunkPlace {
   const offset = reader.offset;
+  checkNotEnded(reader, "block section", "BLK-001");
   const word = reader.u64("disk block word");
   const flags = word % BLOCK_MIGRATION_SECTOR_BYTES;
   const startSector = (word - flags) / BLOCK_MIGRATION_SECTOR_BYTES;
@@ -149,6 +151,7 @@ export function decodeBlockMigrationChunk(
       offset,
       expected: "DEVICE_BLOCK, PROGRESS or EOS in the low 9 bits, none above 8",
       found: shown(flags),
+      rule: "BLK-001",
     });
   }
   if ((flags & DEVICE_BLOCK) !== 0) {

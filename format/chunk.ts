@@ -16,6 +16,7 @@
 
 import { FormatError } from "./error.ts";
 import type { ByteReader } from "./reader.ts";
+import { SECTION_TYPE } from "./section.ts";
 import { decodeText, hex } from "./text.ts";
 
 /** Where a decoded chunk and its bulk data stand. */
@@ -48,9 +49,26 @@ export function skipRest(reader: ByteReader, place: ChunkPlace, what: string): v
 export function badPayload(
   reader: ByteReader,
   message: string,
-  details: { readonly offset: number; readonly expected: string; readonly found: string },
+  details: {
+    readonly offset: number;
+    readonly expected: string;
+    readonly found: string;
+    readonly rule?: string;
+  },
 ): FormatError {
   return reader.error("bad-payload", message, details);
+}
+
+/** Fails if a footer stands where a 64-bit word of a payload belongs: the word that ends the payload is missing. */
+export function checkNotEnded(reader: ByteReader, what: string, rule: string): void {
+  // No word begins with this byte: it would be an address of 2^62.
+  if (reader.peekU8() !== SECTION_TYPE.FOOTER) return;
+  throw badPayload(reader, `Cannot decode ${what}: a footer stands before the word that ends it`, {
+    offset: reader.offset,
+    expected: "a word, the last one with EOS",
+    found: "a footer",
+    rule,
+  });
 }
 
 /** A number as errors show it. */
@@ -70,6 +88,7 @@ export function inChunk(reader: ByteReader, index: number, error: unknown): unkn
     path: [...error.path.slice(0, depth), `chunk ${index}`, ...error.path.slice(depth)],
     ...(error.expected === undefined ? {} : { expected: error.expected }),
     ...(error.found === undefined ? {} : { found: error.found }),
+    rule: error.rule,
     cause: error,
   });
 }

@@ -185,6 +185,7 @@ export function decodeDirtyBitmapChunk(
       offset,
       expected: "the names of node and bitmap in the first chunk",
       found: `flags ${shown(flags)}`,
+      rule: "DBM-002",
     });
   }
   const node = state.node ?? "";
@@ -228,6 +229,7 @@ function checkFlags(reader: ByteReader, offset: number, flags: number, body: num
     offset,
     expected: "one of START, COMPLETE and BITS, or only EOS",
     found: shown(flags),
+    rule: "DBM-001",
   });
 }
 
@@ -247,6 +249,7 @@ function decodeStart(
       offset: at,
       expected: `a power of two of at least ${DIRTY_BITMAP_MIN_GRANULARITY_BYTES}`,
       found: String(granularityBytes),
+      rule: "DBM-003",
     });
   }
   const bitmapFlags = reader.u8("flags of a dirty bitmap");
@@ -255,6 +258,7 @@ function decodeStart(
       offset: at + 4,
       expected: "0..7",
       found: shown(bitmapFlags),
+      rule: "DBM-004",
     });
   }
   if (state.granularityBytes === undefined && state.bitmapCount >= DIRTY_BITMAP_MAX_BITMAPS) {
@@ -298,6 +302,7 @@ function decodeBitsSize(
       offset,
       expected: `at most ${DIRTY_BITMAP_MAX_DATA_BYTES} bytes`,
       found: String(size),
+      rule: "DBM-005",
     });
   }
   const { granularityBytes } = state;
@@ -311,6 +316,7 @@ function decodeBitsSize(
         offset,
         expected: `${minBytes}..${maxBytes} bytes for ${sectorCount} sectors`,
         found: String(size),
+        rule: "DBM-006",
       },
     );
   }

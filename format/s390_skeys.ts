@@ -106,6 +106,7 @@ export function decodeStorageKeysChunk(
       offset,
       expected: "1, 2, 4 or 5 in the low 12 bits",
       found: shown(flags),
+      rule: "SAT-003",
     });
   }
   const dataBytes = flags === SKEYS

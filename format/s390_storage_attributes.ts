@@ -20,6 +20,7 @@
 
 import {
   badPayload,
+  checkNotEnded,
   type ChunkData,
   type ChunkPlace,
   inChunk,
@@ -110,6 +111,7 @@ export function decodeStorageAttributesChunk(
   options: StorageAttributesOptions = {},
 ): StorageAttributesChunk & ChunkPlace {
   const offset = reader.offset;
+  checkNotEnded(reader, "s390-storage_attributes", "SAT-001");
   const word = reader.u64("storage attributes word");
   const flag = word % S390_PAGE_BYTES;
   const startAddress = word - flag;
@@ -118,6 +120,7 @@ export function decodeStorageAttributesChunk(
       offset,
       expected: "one of 1, 2, 4 and 8 in the low 12 bits",
       found: shown(flag),
+      rule: "SAT-001",
     });
   }
   const dataBytes = flag === MORE
@@ -141,6 +144,7 @@ export function decodeS390PageCount(
     offset,
     expected: `at most ${room} pages from this address on`,
     found: String(pages),
+    rule: "SAT-001",
   });
 }
 

@@ -29,7 +29,7 @@ import {
   skipRest,
 } from "./chunk.ts";
 import type { ByteReader } from "./reader.ts";
-import type { SectionType } from "./section.ts";
+import { SECTION_TYPE, type SectionType } from "./section.ts";
 import { hex } from "./text.ts";
 import type { ByteWriter } from "./writer.ts";
 
@@ -136,6 +136,7 @@ function decodeHeader(reader: ByteReader, first: boolean): number {
     offset,
     expected: `${hex(SPAPR_HTAB_NO_TABLE)} or ${first ? `${min}..${max}` : "0"}`,
     found: shown(header),
+    rule: "HTB-001",
   });
 }
 
@@ -150,6 +151,8 @@ function checkRange(
     offset: chunk.offset,
     expected: `an end of at most ${tableEntries} entries`,
     found: String(end),
+    // A footer instead of the end marker.
+    rule: chunk.index >>> 24 === SECTION_TYPE.FOOTER ? "HTB-003" : "HTB-002",
   });
 }
 

@@ -142,6 +142,7 @@ function checkOrder(
     offset: chunk.offset,
     expected: "END_OF_STATE",
     found: chunk.tag,
+    rule: "VFI-001",
   });
 }
 
@@ -151,6 +152,7 @@ function checkEnd(reader: ByteReader, end: number | undefined): void {
     offset: reader.offset,
     expected: `an end at offset ${end}`,
     found: `an end at offset ${reader.offset}`,
+    rule: "VFI-001",
   });
 }
 
@@ -169,6 +171,7 @@ export function decodeVfioChunk(reader: ByteReader, payloadEnd?: number): VfioCh
       offset,
       expected: "0xffffffffef100001..6",
       found: `${hex(high, 8)}${low.toString(16).padStart(8, "0")}`,
+      rule: "VFI-001",
     });
   }
   let dataBytes = 0;
@@ -184,6 +187,7 @@ function configBytes(reader: ByteReader, offset: number, payloadEnd: number | un
     offset,
     expected: "DEV_CONFIG_STATE only in a FULL section of described length",
     found: payloadEnd === undefined ? "no length" : `an end at offset ${payloadEnd}`,
+    rule: "VFI-001",
   });
 }
 
