@@ -5,6 +5,7 @@
  */
 
 import { Argument, Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { CommandModel, OptionModel } from "./command_model.ts";
 import { EXIT, type Streams } from "./main.ts";
 
 /** Shells that completions are made for. */
@@ -30,40 +31,27 @@ Examples:
   migstream completions fish > ~/.config/fish/completions/migstream.fish`,
     )
     .action(async (shell) => {
-      const all = describe(await program());
+      const { modelOf } = await import("./command_model.ts");
+      const all = modelOf(await program()).map((command) => ({
+        ...command,
+        options: [...command.options, VERSION],
+      }));
       streams.out.text(shell === "fish" ? fish(all) : shell === "zsh" ? zsh(all) : bash(all));
       finish(EXIT.DONE);
     });
 }
 
-interface Completable {
-  readonly name: string;
-  readonly summary: string;
-  readonly options: readonly {
-    readonly long: string;
-    readonly short: string | undefined;
-    readonly description: string;
-    readonly takesValue: boolean;
-    readonly choices: readonly string[];
-  }[];
-}
+/** What all commands have besides their own options. */
+const VERSION: OptionModel = {
+  flags: "-V, --version",
+  long: "--version",
+  short: "-V",
+  description: "print the version",
+  takesValue: false,
+  choices: [],
+};
 
-function describe(program: CommandUnknownOpts): Completable[] {
-  return program.commands.map((command) => ({
-    name: command.name(),
-    summary: command.summary(),
-    options: [...command.options, ...program.options.filter(({ long }) => long === "--version")]
-      .map((option) => ({
-        long: option.long ?? "",
-        short: option.short,
-        description: option.description,
-        takesValue: option.required || option.optional,
-        choices: option.argChoices ?? [],
-      })).filter(({ long }) => long !== ""),
-  }));
-}
-
-function bash(commands: readonly Completable[]): string {
+function bash(commands: readonly CommandModel[]): string {
   const cases = commands.map(({ name, options }) =>
     `    ${name}) words="${options.map(({ long }) => long).join(" ")} --help" ;;`
   );
@@ -86,7 +74,7 @@ complete -F _migstream migstream
 `;
 }
 
-function zsh(commands: readonly Completable[]): string {
+function zsh(commands: readonly CommandModel[]): string {
   const quote = (text: string) =>
     text.replace(/['[\]:\\]/g, (character) => character === "'" ? "'\\''" : `\\${character}`);
   const names = commands.map(({ name, summary }) => `    '${name}:${quote(summary)}'`);
@@ -121,7 +109,7 @@ compdef _migstream migstream
 `;
 }
 
-function fish(commands: readonly Completable[]): string {
+function fish(commands: readonly CommandModel[]): string {
   const quote = (text: string) => `'${text.replace(/['\\]/g, (character) => `\\${character}`)}'`;
   const lines = commands.flatMap(({ name, summary, options }) => [
     `complete -c migstream -n __fish_use_subcommand -f -a ${name} -d ${quote(summary)}`,
