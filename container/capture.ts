@@ -43,6 +43,7 @@ export async function sortChannels(paths: readonly string[]): Promise<Capture> {
       : "more than one file is a main channel";
     throw new FormatError("bad-container", `Not the channels of one migration: ${problem}`, {
       offset: 0,
+      rule: "MFD-031",
       expected: 'one file that begins with "QEVM" (51 45 56 4d)',
       found: mainPath === undefined ? countText(channels) : mains.map(quoteText).join(" and "),
     });

@@ -40,7 +40,10 @@ export type LibvirtFormat = typeof LIBVIRT_FORMATS[number];
 
 const MAGIC_BYTES = 16;
 const MAX_VERSION = 2;
+const FIELDS_BYTES = 20;
 const UNUSED_BYTES = 56;
+/** Bytes of the reserve that are looked at: more than libvirt leaves. */
+const SEEN_RESERVE_BYTES = 1024 * 1024;
 
 /** What stands before the stream in a save image. */
 export interface LibvirtSave {
@@ -58,6 +61,8 @@ export interface LibvirtSave {
   readonly cookie: Uint8Array | undefined;
   /** Bytes between the last NUL and the stream. */
   readonly reserveBytes: number;
+  /** Offset of the first byte that libvirt leaves zero and that is not, if one was seen. */
+  readonly oddByteOffset?: number;
 }
 
 /**
@@ -70,7 +75,8 @@ export function decodeLibvirtSave(reader: ByteReader): LibvirtSave {
   const magic = decodeText(reader.bytes(MAGIC_BYTES, "libvirt magic"));
   if (magic === LIBVIRT_PART_MAGIC) throw incomplete(reader, start);
   if (magic !== LIBVIRT_MAGIC) {
-    throw bad(reader, "not an image of libvirt", start, quoteText(LIBVIRT_MAGIC), quoteText(magic));
+    const expected = quoteText(LIBVIRT_MAGIC);
+    throw bad(reader, "not an image of libvirt", start, expected, quoteText(magic), "CON-001");
   }
   const save = decodeBody(reader, start);
   reader.path.pop();
@@ -79,20 +85,25 @@ export function decodeLibvirtSave(reader: ByteReader): LibvirtSave {
 
 /** Everything behind the magic. */
 function decodeBody(reader: ByteReader, start: number): LibvirtSave {
-  const { version, byteOrder, dataBytes, wasRunning, code, cookieOffset } = decodeFields(reader);
+  const fields = decodeFields(reader);
+  const { version, byteOrder, dataBytes, wasRunning, code, cookieOffset } = fields;
   const format = LIBVIRT_FORMATS[version === 1 ? 0 : code];
   if (format === undefined) {
-    throw bad(reader, "unknown format", start + 28, "0 to 6", String(code));
+    throw bad(reader, "unknown format", start + 28, "0 to 6", String(code), "CON-003");
   }
-  if (dataBytes === 0) throw bad(reader, "no XML", start + 20, "a data length above 0", "0");
+  if (dataBytes === 0) {
+    throw bad(reader, "no XML", start + 20, "a data length above 0", "0", "CON-004");
+  }
   if (cookieOffset > dataBytes) {
     const most = `at most ${dataBytes}, the data length`;
-    throw bad(reader, "the cookie is outside", start + 32, most, String(cookieOffset));
+    const found = String(cookieOffset);
+    throw bad(reader, "the cookie is outside", start + 32, most, found, "CON-004");
   }
   const { remaining } = reader;
   if (remaining !== undefined && dataBytes > remaining) {
     const most = `at most ${remaining}, which is what the file has`;
-    throw bad(reader, "the data length leaves the file", start + 20, most, String(dataBytes));
+    const found = String(dataBytes);
+    throw bad(reader, "the data length leaves the file", start + 20, most, found, "CON-004");
   }
   const dataOffset = start + LIBVIRT_HEADER_BYTES;
   const xml = nulTerminated(reader, cookieOffset === 0 ? dataBytes : cookieOffset, "XML");
@@ -101,8 +112,10 @@ function decodeBody(reader: ByteReader, start: number): LibvirtSave {
     cookie = nulTerminated(reader, dataBytes - cookieOffset, "cookie", dataOffset + cookieOffset);
   }
   const reserveBytes = dataOffset + dataBytes - reader.offset;
-  reader.skip(reserveBytes, "reserve of the libvirt save image");
-  return { version, byteOrder, wasRunning, format, xml, cookie, reserveBytes };
+  const oddByteOffset = fields.oddByteOffset ?? firstNonZero(reader, reserveBytes);
+  reader.skip(dataOffset + dataBytes - reader.offset, "reserve of the libvirt save image");
+  const odd = oddByteOffset === undefined ? {} : { oddByteOffset };
+  return { version, byteOrder, wasRunning, format, xml, cookie, reserveBytes, ...odd };
 }
 
 interface Fields {
@@ -112,6 +125,20 @@ interface Fields {
   readonly wasRunning: boolean;
   readonly code: number;
   readonly cookieOffset: number;
+  readonly oddByteOffset: number | undefined;
+}
+
+/** The offset of the first byte of the reserve that is not zero. */
+function firstNonZero(reader: ByteReader, reserveBytes: number): number | undefined {
+  for (let left = Math.min(reserveBytes, SEEN_RESERVE_BYTES); left > 0;) {
+    reader.need(1, "reserve of the libvirt save image");
+    const there = reader.peek(Math.min(left, reader.tail - reader.head));
+    const odd = there.findIndex((byte) => byte !== 0);
+    if (odd >= 0) return reader.offset + odd;
+    reader.skip(there.length, "reserve of the libvirt save image");
+    left -= there.length;
+  }
+  return undefined;
 }
 
 /** The integers of the header; the version shows their byte order, as it does to libvirt. */
@@ -119,11 +146,12 @@ function decodeFields(reader: ByteReader): Fields {
   const { offset } = reader;
   const bytes = reader.bytes(LIBVIRT_HEADER_BYTES - MAGIC_BYTES, "libvirt header");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const odd = bytes.subarray(FIELDS_BYTES).findIndex((byte) => byte !== 0);
   const isLittle = view.getUint32(0, true) <= MAX_VERSION;
   const version = view.getUint32(0, isLittle);
   if (version < 1 || version > MAX_VERSION) {
     const found = `${hex(version, 8)}, in the other byte order ${hex(view.getUint32(0, true), 8)}`;
-    throw bad(reader, "unknown version", offset, "version 1 or 2", found);
+    throw bad(reader, "unknown version", offset, "version 1 or 2", found, "CON-002");
   }
   return {
     version,
@@ -132,6 +160,7 @@ function decodeFields(reader: ByteReader): Fields {
     wasRunning: view.getUint32(8, isLittle) !== 0,
     code: view.getUint32(12, isLittle),
     cookieOffset: view.getUint32(16, isLittle),
+    oddByteOffset: odd < 0 ? undefined : offset + FIELDS_BYTES + odd,
   };
 }
 
@@ -159,7 +188,7 @@ function nulTerminated(
     reader.skip(end < 0 ? part.length : part.length + 1, what);
     if (end >= 0) return joined(parts, length);
   }
-  throw bad(reader, `no NUL behind the ${what}`, reader.offset, `a NUL before`, "none");
+  throw bad(reader, `no NUL behind the ${what}`, reader.offset, `a NUL before`, "none", "CON-006");
 }
 
 function joined(parts: readonly Uint8Array[], lengthBytes: number): Uint8Array {
@@ -178,9 +207,10 @@ function bad(
   offset: number,
   expected: string,
   found: string,
+  rule: string,
 ): FormatError {
   const message = `Cannot decode libvirt save image: ${problem}`;
-  return reader.error("bad-container", message, { offset, expected, found });
+  return reader.error("bad-container", message, { offset, expected, found, rule });
 }
 
 /** An image that virsh did not finish: the error tells whether something of a stream is there. */
@@ -197,7 +227,7 @@ function incomplete(reader: ByteReader, start: number): FormatError {
     found += "; its header is not complete either";
   }
   const problem = "incomplete: virsh save did not finish";
-  return bad(reader, problem, start, quoteText(LIBVIRT_MAGIC), found);
+  return bad(reader, problem, start, quoteText(LIBVIRT_MAGIC), found, "CON-001");
 }
 
 /** Encodes what stands before the stream. */

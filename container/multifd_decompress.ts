@@ -13,6 +13,7 @@
  */
 
 import type { MultifdCompressor, MultifdDecompressor } from "../format/multifd/compression.ts";
+import { PayloadError } from "../format/multifd/error.ts";
 import type { MultifdMethod } from "../format/multifd/flags.ts";
 import { MULTIFD_PACKET_BYTES } from "../format/multifd/offsets.ts";
 import { MULTIFD_COMPRESSED_MAX_BYTES } from "../format/multifd/packet.ts";
@@ -180,7 +181,7 @@ function checkFlushed(payload: Uint8Array): void {
   let last = 0;
   for (const byte of payload.subarray(-4)) last = (last << 8 | byte) >>> 0;
   if (payload.length < 4 || last !== FLUSH_MARK) {
-    throw new Error("the payload does not end with a flush, 00 00 ff ff");
+    throw new PayloadError("MFD-025", "the payload does not end with a flush, 00 00 ff ff");
   }
 }
 

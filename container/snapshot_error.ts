@@ -33,6 +33,7 @@ export class SnapshotError extends FormatError {
       path: ["qcow2 image"],
       expected: isChoice ? "--snapshot with a name or an id" : "a snapshot with a vm state",
       found: listText(snapshots),
+      rule: "QCW-001",
     });
     this.wrappers = wrappers;
     this.container = containerName(wrappers);

@@ -95,6 +95,7 @@ export function decodeReturnPathMessage(
   const name = NAMES.get(type);
   if (name === undefined) {
     throw reader.error("bad-return-path", "Cannot decode return path: unknown message type", {
+      rule: "MFD-028",
       offset,
       expected: "1..7",
       found: String(type),
@@ -106,6 +107,7 @@ export function decodeReturnPathMessage(
   reader.restoreLimit(outer);
   if (reader.offset !== end) {
     throw reader.error("bad-return-path", `Cannot decode return path: wrong length of ${name}`, {
+      rule: "MFD-028",
       offset: offset + 2,
       expected: String(reader.offset - offset - 4),
       found: String(length),
@@ -142,6 +144,7 @@ function decodeBitmap(reader: ByteReader, block: string, limits: Limits): Uint8A
   const bytes = reader.u64(`length of the ${what}`);
   if (bytes % 8 !== 0) {
     throw reader.error("bad-return-path", `Cannot decode ${what}: wrong length`, {
+      rule: "MFD-028",
       offset,
       expected: "a multiple of 8",
       found: hex(bytes),
@@ -158,6 +161,7 @@ function decodeBitmap(reader: ByteReader, block: string, limits: Limits): Uint8A
   const mark = reader.bigU64(`end of the ${what}`);
   if (mark === RECV_BITMAP_END_MARK) return bitmap;
   throw reader.error("bad-return-path", `Cannot decode ${what}: wrong end mark`, {
+    rule: "MFD-028",
     offset: reader.offset - 8,
     expected: hex(RECV_BITMAP_END_MARK),
     found: hex(mark),

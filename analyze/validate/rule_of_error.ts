@@ -20,7 +20,7 @@ const RULE_OF_CODE: Readonly<Record<FormatErrorCode, RuleId>> = {
   "bad-section": "SEC-001",
   "bad-footer": "SEC-016",
   "bad-command": "CMD-002",
-  "bad-return-path": "MFD-022",
+  "bad-return-path": "MFD-028",
   "bad-package": "CMD-010",
   "bad-ram-record": "RAM-020",
   "bad-ram-address": "RAM-028",
@@ -40,9 +40,25 @@ const RULE_OF_CODE: Readonly<Record<FormatErrorCode, RuleId>> = {
   "not-encodable": "LIM-001",
 };
 
-/** Adds an error as a finding. */
-export function reportError(findings: Findings, error: FormatError): void {
-  const rule = findRule(error.rule ?? "")?.id ?? RULE_OF_CODE[error.code];
+/** What an input that ends too early breaks, by how the places of an error's path begin. */
+const RULE_OF_CUT: readonly (readonly [place: string, rule: RuleId])[] = [
+  ["libvirt save image", "CON-004"],
+  ["qcow2 image", "QCW-004"],
+  ["multifd channel", "MFD-022"],
+  ["return path", "MFD-028"],
+];
+
+/** The rule that an error stands for. */
+export function ruleOfError({ rule, code, path }: FormatError): RuleId {
+  const named = findRule(rule ?? "")?.id;
+  if (named !== undefined) return named;
+  const isCut = code === "truncated";
+  const cut = isCut && RULE_OF_CUT.find(([place]) => path.some((each) => each.startsWith(place)));
+  return cut ? cut[1] : RULE_OF_CODE[code];
+}
+
+/** Adds an error as a finding: of the given rule, else of the one that it stands for. */
+export function reportError(findings: Findings, error: FormatError, given?: RuleId): void {
   const { offset, path, message, expected, found } = error;
-  findings.report(rule, { offset, path, message, expected, found });
+  findings.report(given ?? ruleOfError(error), { offset, path, message, expected, found });
 }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type FormatError, isFormatError } from "../../format/error.ts";
+import { FormatError, isFormatError } from "../../format/error.ts";
 import type { ByteReader } from "../../format/reader.ts";
 import type { SyncReader } from "../pipe.ts";
 
@@ -65,8 +65,8 @@ export class DecoderReader implements Decompressor {
       this.#state = "ended";
       return null;
     } catch (error) {
-      this.#error = error;
-      throw error;
+      this.#error = ofCompression(error);
+      throw this.#error;
     }
   }
 
@@ -78,6 +78,30 @@ export class DecoderReader implements Decompressor {
   }
 }
 
+/** An error while compressed data was read; where it names no rule, the data is damaged or cut short. */
+export function ofCompression(error: unknown): unknown {
+  if (!isFormatError(error) || error.rule !== undefined || error.code === "limit-exceeded") {
+    return error;
+  }
+  const { code, message, offset, path, expected, found } = error;
+  return new FormatError(code, message, {
+    offset,
+    path,
+    ...(expected === undefined ? {} : { expected }),
+    ...(found === undefined ? {} : { found }),
+    rule: "CON-008",
+    cause: error,
+  });
+}
+
+/** What notes about bytes behind compressed data end with. */
+const IGNORED = ": ignored";
+
+/** Whether a decompressor's note is about bytes behind the data that belong to nothing. */
+export function isTrailingNote(note: string): boolean {
+  return note.includes(" byte(s) behind the ") && note.endsWith(IGNORED);
+}
+
 /** The error for damaged data. `reason` completes "Cannot decompress gzip data: ...". */
 export function damaged(
   reader: ByteReader,
@@ -85,12 +109,17 @@ export function damaged(
   reason: string,
   details: { offset?: number; expected?: string; found?: string; cause?: unknown } = {},
 ): FormatError {
-  return reader.error("bad-compression", `Cannot decompress ${name} data: ${reason}`, details);
+  return reader.error("bad-compression", `Cannot decompress ${name} data: ${reason}`, {
+    ...details,
+    rule: "CON-008",
+  });
 }
 
 /** The error for data that ends inside a member. */
 export function cutShort(reader: ByteReader, name: string): FormatError {
-  return reader.error("truncated", `Cannot decompress ${name} data: the input ends too early`);
+  return reader.error("truncated", `Cannot decompress ${name} data: the input ends too early`, {
+    rule: "CON-008",
+  });
 }
 
 /** Runs an engine that knows nothing of our errors, and makes its error one of ours, at `offset`. */
@@ -152,7 +181,7 @@ export class MemberFinder {
     if (isFirst) throw damaged(reader, name, "it does not begin with the magic number");
     const { remaining } = reader;
     const rest = remaining === undefined ? "The" : `${remaining}`;
-    this.#notes.push(`${rest} byte(s) behind the ${name} data are no ${name} ${member}: ignored`);
+    this.#notes.push(`${rest} byte(s) behind the ${name} data are no ${name} ${member}${IGNORED}`);
     return false;
   }
 

@@ -7,7 +7,7 @@
 import { ByteReader } from "../../format/reader.ts";
 import type { ByteSource } from "../../format/source.ts";
 import type { Compression } from "./compression.ts";
-import { type Decoder, DecoderReader, type Decompressor } from "./decompressor.ts";
+import { type Decoder, DecoderReader, type Decompressor, ofCompression } from "./decompressor.ts";
 
 /** Each is loaded when it is needed: nobody waits for what isn't. */
 const DECODERS: Readonly<
@@ -41,5 +41,9 @@ export async function openDecompressor(
 ): Promise<Decompressor> {
   const reader = new ByteReader(source, { offset });
   const notes: string[] = [];
-  return new DecoderReader(reader, await DECODERS[compression](reader, notes), notes);
+  try {
+    return new DecoderReader(reader, await DECODERS[compression](reader, notes), notes);
+  } catch (error) {
+    throw ofCompression(error);
+  }
 }

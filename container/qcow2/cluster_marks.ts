@@ -31,6 +31,7 @@ export class ClusterMarks {
       throw new FormatError("limit-exceeded", "The vm state's clusters lie too far apart", {
         offset,
         path: ["qcow2 image"],
+        rule: "LIM-001",
         expected: `at most ${MAX_CHUNKS} regions of ${CHUNK_CLUSTERS} clusters`,
       });
     }

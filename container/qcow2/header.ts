@@ -145,5 +145,5 @@ export function badImage(
   found: string,
 ): FormatError {
   const message = `Cannot decode qcow2 image: ${problem}`;
-  return reader.error("bad-container", message, { offset, expected, found });
+  return reader.error("bad-container", message, { offset, expected, found, rule: "QCW-004" });
 }

@@ -150,7 +150,7 @@ export class SnapshotStateSource implements ByteSource {
     const path = this.#image.label === undefined ? [] : [this.#image.label];
     path.push("qcow2 image", this.label);
     const message = `Cannot read qcow2 image: ${problem}`;
-    return new FormatError(code, message, { offset, path, expected, found });
+    return new FormatError(code, message, { offset, path, expected, found, rule: "QCW-005" });
   }
 
   /** Reads up to `into.length` bytes at `offset` of the state: what lies side by side in the image comes with one read. */

@@ -11,7 +11,7 @@ import { type FormatError, isFormatError } from "../error.ts";
 import { isPageBytes, type RamBlock } from "../ram.ts";
 import type { ByteReader } from "../reader.ts";
 import type { MultifdDecompressor } from "./compression.ts";
-import { badMultifd, isZero } from "./error.ts";
+import { badMultifd, isZero, PayloadError } from "./error.ts";
 import { MULTIFD_FLAG, type MultifdMethod, multifdMethod } from "./flags.ts";
 import { decodeInitialPacket, type MultifdInitialPacket } from "./initial_packet.ts";
 import {
@@ -185,7 +185,7 @@ export class MultifdChannelReader implements Disposable {
   #deviceState(header: MultifdDeviceStateHeader, offset: number): MultifdDeviceStatePacket {
     const reader = this.#reader;
     const nameOffset = reader.offset - header.name.length - 8;
-    const idstr = decodePacketName(reader, header.name, nameOffset, "idstr");
+    const idstr = decodePacketName(reader, header.name, nameOffset, "idstr", "MFD-023");
     checkDeviceStateSize(reader, header);
     const payloadOffset = reader.offset;
     reader.skip(header.nextPacketBytes, "payload of a multifd packet");
@@ -286,15 +286,24 @@ export class MultifdChannelReader implements Disposable {
     const reader = this.#reader;
     reader.path.push("payload");
     const message = `multifd payload: it is no ${method} data of the pages`;
+    const isOne = method === "zlib" || method === "zstd";
+    const rule = cause instanceof PayloadError ? cause.rule : isOne ? "MFD-015" : "MFD-027";
     if (!isFormatError(cause)) {
       const found = cause instanceof Error ? cause.message : String(cause);
       const expected = `${method} data of exactly the normal pages`;
-      return badMultifd(reader, message, { offset: payloadOffset, expected, found, cause });
+      return badMultifd(reader, message, {
+        offset: payloadOffset,
+        expected,
+        found,
+        rule,
+        cause,
+      });
     }
     return badMultifd(reader, cause.message.replace(/^Cannot decode /, ""), {
       offset: payloadOffset + cause.offset,
       expected: cause.expected ?? `${method} data`,
       found: cause.found ?? "other bytes",
+      rule: cause.rule ?? rule,
       cause,
     });
   }

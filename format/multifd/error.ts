@@ -15,8 +15,23 @@ export interface MultifdFault {
   readonly expected: string;
   /** What was found. */
   readonly found: string;
+  /** The rule of docs/rules.md that is broken. */
+  readonly rule: string;
   /** The error that led to this one. */
   readonly cause?: unknown;
+}
+
+/** Why a payload can't be decompressed, where another rule is broken than the method's own. */
+export class PayloadError extends Error {
+  /** The rule of docs/rules.md that is broken. */
+  readonly rule: string;
+
+  /** Makes the error. */
+  constructor(rule: string, message: string) {
+    super(message);
+    this.name = "PayloadError";
+    this.rule = rule;
+  }
 }
 
 /** Makes the error; `message` says what of the channel can't be decoded, and why. */

@@ -62,6 +62,7 @@ export function checkMultifdFlags(reader: ByteReader, flags: number, offset: num
       offset,
       expected: `no bits but those of ${hex(KNOWN_FLAGS)}`,
       found,
+      rule: "MFD-007",
     });
   }
   if (!METHODS.has(flags & MULTIFD_METHOD_MASK)) {
@@ -70,6 +71,7 @@ export function checkMultifdFlags(reader: ByteReader, flags: number, offset: num
       offset,
       expected: `at most one bit of ${hex(MULTIFD_METHOD_MASK)}`,
       found,
+      rule: "MFD-007",
     });
   }
   if ((flags & MULTIFD_FLAG.DEVICE_STATE) !== 0 && flags !== MULTIFD_FLAG.DEVICE_STATE) {
@@ -78,6 +80,7 @@ export function checkMultifdFlags(reader: ByteReader, flags: number, offset: num
       offset,
       expected: hex(MULTIFD_FLAG.DEVICE_STATE),
       found,
+      rule: "MFD-023",
     });
   }
 }

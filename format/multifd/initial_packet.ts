@@ -37,8 +37,8 @@ export interface MultifdInitialPacket {
   readonly reserved: Uint8Array;
 }
 
-/** Decodes magic and version, which every packet begins with. */
-export function decodePacketMagic(reader: ByteReader, what: string): void {
+/** Decodes magic and version, which every packet begins with; others break `rule`. */
+export function decodePacketMagic(reader: ByteReader, what: string, rule: string): void {
   const offset = reader.offset;
   const magic = reader.u32(`magic of ${what}`);
   if (magic !== MULTIFD_MAGIC) {
@@ -46,6 +46,7 @@ export function decodePacketMagic(reader: ByteReader, what: string): void {
       offset,
       expected: hex(MULTIFD_MAGIC),
       found: hex(magic, 8),
+      rule,
     });
   }
   const version = reader.u32(`version of ${what}`);
@@ -54,6 +55,7 @@ export function decodePacketMagic(reader: ByteReader, what: string): void {
       offset: offset + 4,
       expected: String(MULTIFD_VERSION),
       found: String(version),
+      rule,
     });
   }
 }
@@ -67,7 +69,7 @@ export function encodePacketMagic(writer: ByteWriter): void {
 /** Decodes the first packet of a channel. */
 export function decodeInitialPacket(reader: ByteReader): MultifdInitialPacket {
   const what = "first packet of a multifd channel";
-  decodePacketMagic(reader, what);
+  decodePacketMagic(reader, what, "MFD-001");
   return {
     uuid: reader.bytes(UUID_BYTES, `UUID in the ${what}`),
     channelId: reader.u8(`id in the ${what}`),

@@ -89,7 +89,11 @@ function badOffset(
   const fault = { offset: reader.offset + slot * SLOT_BYTES, found: hex(address) };
   if (address % BigInt(pageBytes) !== 0n) {
     const expected = `a multiple of the page size, ${pageBytes}`;
-    return badMultifd(reader, "offset of a page: not on a page border", { ...fault, expected });
+    return badMultifd(reader, "offset of a page: not on a page border", {
+      ...fault,
+      expected,
+      rule: "MFD-012",
+    });
   }
   const last = block.usedLengthBytes - pageBytes;
   if (address > BigInt(last)) {
@@ -97,10 +101,18 @@ function badOffset(
     const expected = last < 0
       ? `none: block ${name} is shorter than a page`
       : `at most ${hex(last)} in block ${name}`;
-    return badMultifd(reader, "offset of a page: outside of the block", { ...fault, expected });
+    return badMultifd(reader, "offset of a page: outside of the block", {
+      ...fault,
+      expected,
+      rule: "MFD-011",
+    });
   }
   const expected = "each page once in a packet";
-  return badMultifd(reader, "offset of a page: a second time", { ...fault, expected });
+  return badMultifd(reader, "offset of a page: a second time", {
+    ...fault,
+    expected,
+    rule: "MFD-013",
+  });
 }
 
 /** Encodes the offsets of a packet; slots that are not used are zero. */

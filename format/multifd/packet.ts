@@ -110,6 +110,7 @@ export function checkRamCounts(
       offset: offset + AT[field],
       expected: `at most ${most}`,
       found: String(found),
+      rule: "MFD-009",
     });
   };
   check("pagesAlloc", "pages_alloc", pagesAlloc, capacity);
@@ -130,23 +131,28 @@ export function checkRamPayload(
   const { normalPages, nextPacketBytes } = header;
   if (normalPages === 0) return;
   const sizeOffset = offset + AT.nextPacketBytes;
-  const fail = (reason: string, expected: string): Error =>
+  const fail = (rule: string, reason: string, expected: string): Error =>
     badMultifd(reader, `next_packet_size: ${reason}`, {
       offset: sizeOffset,
       expected,
       found: String(nextPacketBytes),
+      rule,
     });
   switch (multifdMethod(header.flags)) {
     case "none":
       if (nextPacketBytes === normalPages * pageBytes) return;
-      throw fail("not that of the pages", String(normalPages * pageBytes));
+      throw fail("MFD-014", "not that of the pages", String(normalPages * pageBytes));
     case "qpl":
     case "uadk":
       checkPageLengths(reader, normalPages, pageBytes, nextPacketBytes, sizeOffset);
       return;
     default:
       if (nextPacketBytes >= 1 && nextPacketBytes <= MULTIFD_COMPRESSED_MAX_BYTES) return;
-      throw fail("impossible for compressed pages", `1..${MULTIFD_COMPRESSED_MAX_BYTES}`);
+      throw fail(
+        "MFD-015",
+        "impossible for compressed pages",
+        `1..${MULTIFD_COMPRESSED_MAX_BYTES}`,
+      );
   }
 }
 
@@ -158,6 +164,7 @@ export function checkDeviceStateSize(reader: ByteReader, header: MultifdDeviceSt
     offset: reader.offset - 4,
     expected: `1..${MULTIFD_DEVICE_STATE_MAX_BYTES}`,
     found: String(found),
+    rule: found === 0 ? "MFD-023" : "LIM-001",
   });
 }
 
@@ -169,13 +176,14 @@ export function findPacketBlock(
   blocks: ReadonlyMap<string, RamBlock>,
 ): RamBlock {
   const at = offset + AT.name;
-  const name = decodePacketName(reader, header.name, at, "name of a RAM block");
+  const name = decodePacketName(reader, header.name, at, "name of a RAM block", "MFD-010");
   const block = blocks.get(name);
   if (block !== undefined) return block;
   throw badMultifd(reader, "name of a RAM block: unknown", {
     offset: at,
     expected: "a block of the block list",
     found: quoteText(name),
+    rule: "MFD-010",
   });
 }
 

@@ -97,7 +97,7 @@ export type MultifdPacketHeader = MultifdRamHeader | MultifdDeviceStateHeader;
  * whose page size is not known.
  */
 export function decodePacketHeader(reader: ByteReader): MultifdPacketHeader {
-  decodePacketMagic(reader, "multifd packet");
+  decodePacketMagic(reader, "multifd packet", "MFD-006");
   const flagsOffset = reader.offset;
   const flags = reader.u32("flags of a multifd packet");
   checkMultifdFlags(reader, flags, flagsOffset);
@@ -160,12 +160,13 @@ export function payloadBytesOf(header: MultifdPacketHeader): number {
   return header.kind === "ram" && header.normalPages === 0 ? 0 : header.nextPacketBytes;
 }
 
-/** Decodes a name that stands at `offset`: the text before the first NUL, which must be there. */
+/** Decodes a name that stands at `offset`: the text before the first NUL, without which it breaks `rule`. */
 export function decodePacketName(
   reader: ByteReader,
   name: Uint8Array,
   offset: number,
   what: string,
+  rule: string,
 ): string {
   const end = name.indexOf(0);
   if (end < 0) {
@@ -173,6 +174,7 @@ export function decodePacketName(
       offset: offset + name.length - 1,
       expected: "00",
       found: hexBytes(name.subarray(-1)),
+      rule,
     });
   }
   return decodeText(name.subarray(0, end));

@@ -47,6 +47,7 @@ export function checkPageLengths(
       offset: sizeOffset,
       expected: `${least}..${most}`,
       found: String(payloadBytes),
+      rule: "MFD-027",
     });
   }
   const lengthsBytes = total;
@@ -59,6 +60,7 @@ export function checkPageLengths(
         offset: start + at,
         expected: `1..${pageBytes}`,
         found: String(length),
+        rule: "MFD-027",
       });
     }
     total += length;
@@ -68,6 +70,7 @@ export function checkPageLengths(
       offset: sizeOffset,
       expected: String(total),
       found: String(payloadBytes),
+      rule: "MFD-027",
     });
   }
 }
@@ -94,7 +97,12 @@ export function walkPageParts(
 
 function misfit(offset: number, expected: string, found: number): FormatError {
   const message = "Cannot decode compressed pages: the payload has another size";
-  return new FormatError("bad-multifd", message, { offset, expected, found: `${found}` });
+  return new FormatError("bad-multifd", message, {
+    offset,
+    expected,
+    found: `${found}`,
+    rule: "MFD-027",
+  });
 }
 
 /** Encodes a payload from the data of each page. */

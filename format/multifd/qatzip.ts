@@ -57,7 +57,7 @@ export function decodeQatzipMember(
 ): QatzipMember {
   const fail = (offset: number, reason: string, expected: string, found: string): FormatError => {
     const message = `Cannot decode QATzip member: ${reason}`;
-    return new FormatError("bad-multifd", message, { offset, expected, found });
+    return new FormatError("bad-multifd", message, { offset, expected, found, rule: "MFD-027" });
   };
   const least = HEADER_BYTES + TRAILER_BYTES;
   const left = payload.length - at;
