@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseJson } from "./json.ts";
 import { decodeText } from "./text.ts";
 
 /** A range of bytes in a text. */
@@ -59,7 +60,9 @@ function deviceElements(text: Uint8Array): Range[] {
     const byte = text[at]!;
     if (byte === QUOTE) {
       const end = stringEnd(text, at);
-      if (depth === 1) name = decodeText(text.subarray(at + 1, end));
+      if (depth === 1) {
+        name = String(parseJson(decodeText(text.subarray(at, end + 1)), { offset: at }));
+      }
       at = end;
     } else if (OPENING.has(byte)) {
       if (depth === 1 && name === "devices") [inDevices, elements] = [true, []];

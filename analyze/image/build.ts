@@ -39,8 +39,13 @@
  */
 
 import { encodeCommand } from "../../format/command.ts";
-import type { Configuration, ConfigurationSubsection } from "../../format/configuration.ts";
+import {
+  type Configuration,
+  type ConfigurationSubsection,
+  encodeConfiguration,
+} from "../../format/configuration.ts";
 import { FormatError } from "../../format/error.ts";
+import { RAM_SECTION_IDSTR } from "../../format/ram.ts";
 import { encodeFooter, encodeSectionHeader, SECTION_TYPE } from "../../format/section.ts";
 import { quoteText } from "../../format/text.ts";
 import { encodeVmdescription, type VmsdDescription } from "../../format/vmdescription.ts";
@@ -83,9 +88,9 @@ export interface ImagePlan {
   readonly targetPageBits?: number;
   /** The VM's UUID in 16 bytes, as the capability validate-uuid sends it. */
   readonly uuid?: Uint8Array;
-  /** Capabilities that the configuration announces; `mapped-ram` comes with that form. */
+  /** Capabilities that the configuration announces; `mapped-ram` comes with that form. With `x-ignore-shared` all blocks have addresses. */
   readonly capabilities?: readonly string[];
-  /** Target page size in bytes. Default 4096. */
+  /** Target page size in bytes. Default: what the bits say, or 4096. */
   readonly pageBytes?: number;
   /** The RAM blocks in list order. */
   readonly blocks?: readonly BlockPlan[];
@@ -101,6 +106,8 @@ export interface ImagePlan {
 
 /** Target page size of most targets. */
 const DEFAULT_PAGE_BYTES = 4096;
+/** The log2 of what a target page size that varies can be. */
+const TARGET_PAGE_BITS = { min: 10, max: 16 } as const;
 /** Id of the RAM section; the devices have those behind it. */
 const RAM_SECTION_ID = 1;
 /** First release whose machine types have SWITCHOVER_START. */
@@ -112,7 +119,10 @@ const SWITCHOVER_SINCE = 10;
  * @throws {FormatError} `not-encodable` for what no stream can hold; nothing was written then
  */
 export function buildImage(plan: ImagePlan): GuestImage {
-  const { machine, footers: hasFooters = true, pageBytes = DEFAULT_PAGE_BYTES } = plan;
+  const { machine, footers: hasFooters = true } = plan;
+  const pageBytes = pageBytesOf(plan);
+  const configuration = configurationOf(plan);
+  checkAddresses(plan);
   const memory = new BuiltMemory(plan.blocks ?? [], pageBytes);
   const sections = plan.sections ?? [];
   checkSections(sections);
@@ -140,12 +150,45 @@ export function buildImage(plan: ImagePlan): GuestImage {
     const text = vmdescriptionText({ pageBytes, devices });
     parts.push(bytesPart("vmdescription", (writer) => encodeVmdescription(writer, text)));
   }
-  return { configuration: configurationOf(plan), hasFooters, parts, memory };
+  return { configuration, hasFooters, parts, memory };
+}
+
+function notEncodable(what: string, expected: string, found: string): FormatError {
+  const message = `Cannot build an image: ${what}`;
+  return new FormatError("not-encodable", message, { offset: 0, expected, found });
+}
+
+function pageBytesOf({ pageBytes, targetPageBits }: ImagePlan): number {
+  if (targetPageBits === undefined) return pageBytes ?? DEFAULT_PAGE_BYTES;
+  const { min, max } = TARGET_PAGE_BITS;
+  if (!Number.isInteger(targetPageBits) || targetPageBits < min || targetPageBits > max) {
+    throw notEncodable("the target page bits", `${min} to ${max}`, String(targetPageBits));
+  }
+  const announced = 2 ** targetPageBits;
+  if (pageBytes !== undefined && pageBytes !== announced) {
+    throw notEncodable("the target page size", `${announced}, as the bits say`, String(pageBytes));
+  }
+  return announced;
+}
+
+/** With x-ignore-shared every block has its address in the stream, without it none. */
+function checkAddresses({ blocks = [], capabilities = [] }: ImagePlan): void {
+  const isAnnounced = capabilities.includes("x-ignore-shared");
+  for (const { name, guestAddress } of blocks) {
+    if ((guestAddress !== undefined) === isAnnounced) continue;
+    const expected = `${isAnnounced ? "one" : "none"}, as x-ignore-shared says`;
+    const found = isAnnounced ? "none" : String(guestAddress);
+    throw notEncodable(`the guest-physical address of ${quoteText(name)}`, expected, found);
+  }
 }
 
 function configurationOf(plan: ImagePlan): Configuration | undefined {
   const { machine, targetPageBits, capabilities = [], uuid } = plan;
-  if (machine === undefined) return undefined;
+  if (machine === undefined || machine === "") {
+    const needsOne = machine ?? targetPageBits ?? uuid ?? capabilities[0];
+    if (needsOne === undefined) return undefined;
+    throw notEncodable("there is no machine type", "the name of one", "what needs a configuration");
+  }
   const subsections: ConfigurationSubsection[] = [];
   if (targetPageBits !== undefined) {
     subsections.push({ name: "configuration/target-page-bits", targetPageBits });
@@ -154,6 +197,8 @@ function configurationOf(plan: ImagePlan): Configuration | undefined {
     subsections.push({ name: "configuration/capabilities", capabilities });
   }
   if (uuid !== undefined) subsections.push({ name: "configuration/uuid", uuid });
+  // What doesn't fit is found here, and not when half of a file is written.
+  encodeConfiguration(new ByteWriter(), { machine, subsections });
   return { machine, subsections };
 }
 
@@ -166,12 +211,11 @@ function checkSections(sections: readonly SectionPlanBase[]): void {
   const known = new Set<string>();
   for (const { idstr, instanceId = 0 } of sections) {
     const name = `${idstr}/${instanceId}`;
+    if (idstr === RAM_SECTION_IDSTR) {
+      throw notEncodable("a section of the RAM", "blocks, from which it is made", quoteText(name));
+    }
     if (idstr === "" || known.has(name)) {
-      throw new FormatError("not-encodable", "Cannot build an image: a section", {
-        offset: 0,
-        expected: "a name, and an instance of its own",
-        found: quoteText(name),
-      });
+      throw notEncodable("a section", "a name, and an instance of its own", quoteText(name));
     }
     known.add(name);
   }

@@ -132,7 +132,11 @@ function notEncodable(what: string, expected: string, found: string): FormatErro
   });
 }
 
-function checkBlock({ name, sizeBytes }: BlockPlan, pageBytes: number, names: Set<string>): void {
+function checkBlock(
+  { name, sizeBytes, guestAddress = 0 }: BlockPlan,
+  pageBytes: number,
+  names: Set<string>,
+): void {
   const bytes = encodeText(name).length;
   if (bytes === 0 || bytes > NAME_MAX_BYTES) {
     throw notEncodable("the name of a block", `1 to ${NAME_MAX_BYTES} bytes`, `${bytes}`);
@@ -145,24 +149,28 @@ function checkBlock({ name, sizeBytes }: BlockPlan, pageBytes: number, names: Se
     const expected = `a positive multiple of ${pageBytes}`;
     throw notEncodable(`the size of ${quoteText(name)}`, expected, String(sizeBytes));
   }
+  if (!Number.isSafeInteger(guestAddress) || guestAddress < 0) {
+    const what = `the guest-physical address of ${quoteText(name)}`;
+    throw notEncodable(what, "a whole number", String(guestAddress));
+  }
 }
 
 function rangesOf({ name, sizeBytes, content = [] }: BlockPlan): Range[] {
-  const ranges = [...pieces(content)].map(toRange).filter(({ start, end }) => end > start)
-    .sort((a, b) => a.start - b.start);
+  const ranges = [...pieces(content)].map(toRange).sort((a, b) => a.start - b.start);
   let last = 0;
   for (const { start, end } of ranges) {
-    if (!Number.isSafeInteger(start) || start < 0 || end > sizeBytes) {
+    const isRange = Number.isSafeInteger(start) && Number.isSafeInteger(end) && start <= end;
+    if (!isRange || start < 0 || end > sizeBytes) {
       const what = `a piece of ${quoteText(name)} leaves the block`;
       throw notEncodable(what, `0..${hex(sizeBytes)}`, `${hex(start)}..${hex(end)}`);
     }
-    if (start < last) {
+    if (start < last && start < end) {
       const what = `two pieces of ${quoteText(name)} overlap`;
       throw notEncodable(what, `an address from ${hex(last)} on`, hex(start));
     }
-    last = end;
+    last = Math.max(last, end);
   }
-  return ranges;
+  return ranges.filter(({ start, end }) => end > start);
 }
 
 function pieces(content: BlockContent): Iterable<BlockPiece> {

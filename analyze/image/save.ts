@@ -67,5 +67,6 @@ function last<Result>(steps: Generator<unknown, Result, undefined>): Result {
 
 /** An image as a classic stream in memory. */
 export function imageBytes(image: GuestImage): Uint8Array {
-  return concat([...mainPieces(image)].map(({ bytes }) => bytes.slice()));
+  // A piece is valid only until the next one is taken.
+  return concat(Array.from(mainPieces(image), ({ bytes }) => bytes.slice()));
 }
