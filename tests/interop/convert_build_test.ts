@@ -87,7 +87,7 @@ async function assertMemory(vm: Qemu, folder: string, expected: Uint8Array): Pro
   assertEquals([actual.length, at], [expected.length, -1], "length, first difference");
 }
 
-interopTest("built: an image of the machine none", {}, async () => {
+interopTest("built: an image of the machine none", NEEDS, async () => {
   await withFolder(async (folder) => {
     for (const footers of [true, false]) {
       const image = buildImage({ machine: "none", footers });
@@ -159,7 +159,7 @@ interopTest(
           }
           await Deno.remove(saved);
         }),
-        { numRuns: 6, endOnFailure: true },
+        { numRuns: 4, endOnFailure: true },
       );
     });
   },

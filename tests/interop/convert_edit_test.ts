@@ -7,6 +7,9 @@ import { LONG_MODE } from "./physical.ts";
 import { interopTest, withFolder } from "./qemu.ts";
 import { save, type Scene } from "./scene.ts";
 
+/** With mapped-ram, QEMU also has everything else that is used here. */
+const NEEDS = { capabilities: ["mapped-ram"] };
+
 /** The first processor's part of `info registers`. */
 async function registersOf(vm: Qemu): Promise<string> {
   return await vm.hmp("info registers");
@@ -16,7 +19,7 @@ function changed(...assignments: string[]): string[] {
   return ["--to", "stream", ...assignments.flatMap((each) => ["--set", each])];
 }
 
-interopTest("edited: registers of a processor in 64-bit mode", {}, async () => {
+interopTest("edited: registers of a processor in 64-bit mode", NEEDS, async () => {
   await withFolder(async (folder) => {
     const { path, truth } = await save(folder, LONG_MODE);
     const out = `${folder}/edited`;
@@ -45,7 +48,7 @@ interopTest("edited: registers of a processor in 64-bit mode", {}, async () => {
   });
 });
 
-interopTest("edited: a register of a guest that runs on", {}, async () => {
+interopTest("edited: a register of a guest that runs on", NEEDS, async () => {
   await withFolder(async (folder) => {
     const { path, truth } = await save(folder, PC);
     for (const form of ["stream", "mapped-ram"]) {
@@ -69,7 +72,7 @@ async function clockByte(vm: Qemu, index: number): Promise<number> {
   return Number(/= (0x[0-9a-f]+)/.exec(answer)?.[1]);
 }
 
-interopTest("edited: a device's memory, out of a file", {}, async () => {
+interopTest("edited: a device's memory, out of a file", NEEDS, async () => {
   await withFolder(async (folder) => {
     const { path } = await save(folder, PC);
     const file = `${folder}/cmos.bin`;
@@ -85,7 +88,7 @@ interopTest("edited: a device's memory, out of a file", {}, async () => {
   });
 });
 
-interopTest("edited: devices that the destination has not", {}, async () => {
+interopTest("edited: devices that the destination has not", NEEDS, async () => {
   await withFolder(async (folder) => {
     const scene = churning(
       "-machine pc,acpi=off -device virtio-balloon-pci -device virtio-rng-pci",
@@ -104,7 +107,7 @@ interopTest("edited: devices that the destination has not", {}, async () => {
   });
 });
 
-interopTest("edited: the name of a RAM block", {}, async () => {
+interopTest("edited: the name of a RAM block", NEEDS, async () => {
   await withFolder(async (folder) => {
     const scene: Scene = {
       ...PC,
@@ -130,7 +133,7 @@ interopTest("edited: the name of a RAM block", {}, async () => {
 const OLDER = churning("-machine pc-i440fx-9.2,acpi=off");
 const NEWER = churning("-machine pc-i440fx-10.0,acpi=off");
 
-interopTest("edited: the machine type", { machine: "pc-i440fx-10.0" }, async () => {
+interopTest("edited: the machine type", { ...NEEDS, machine: "pc-i440fx-10.0" }, async () => {
   await withFolder(async (folder) => {
     const { path, truth } = await save(folder, OLDER);
     const asItIs = await refusal(folder, NEWER, { uri: `file:${path}` });

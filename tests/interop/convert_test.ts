@@ -1,10 +1,11 @@
 /** A real QEMU loads what `migstream convert` writes of its images: in each form, out of each form. */
 
-import { FAST, slow } from "../../testdata/case.ts";
-import { isFinal, type JsonObject, type Qemu } from "../../testdata/qemu.ts";
+import { assert, assertEquals } from "@std/assert";
+import { FAST, SLOW, slow, switchToPostcopy } from "../../testdata/case.ts";
+import { isFinal, type JsonObject, type MigrateOptions, type Qemu } from "../../testdata/qemu.ts";
 import { migstream } from "../process.ts";
 import { DOMAIN_XML, gzip, libvirtImage } from "../wrapped.ts";
-import { assertEquals } from "@std/assert";
+import { checkTiling, sectionsOf } from "./checks.ts";
 import { missing } from "./command.ts";
 import {
   captured,
@@ -22,8 +23,8 @@ import {
   runOn,
 } from "./convert_scenes.ts";
 import { startCapture } from "./live_command.ts";
-import { interopTest, withFolder } from "./qemu.ts";
-import { type GuestTruth, readGuest, save, type Scene, startQemu } from "./scene.ts";
+import { abilities, interopTest, type Needs, withFolder } from "./qemu.ts";
+import { type GuestTruth, readGuest, save, type Saved, type Scene, startQemu } from "./scene.ts";
 
 /** A form that an image is written in, and how QEMU gets at it. */
 interface Form {
@@ -32,8 +33,10 @@ interface Form {
   readonly args: string;
   /** How the result at a path is loaded. */
   readonly incoming: (path: string) => Incoming | Promise<Incoming>;
-  /** Why it can't be. */
-  readonly obstacle?: string | undefined;
+  /** Checks what was written. */
+  readonly check?: (saved: Saved) => void;
+  /** Finds out why it can't be. */
+  readonly obstacle?: () => string | undefined;
 }
 
 /** Every image goes into these. */
@@ -55,11 +58,13 @@ async function checkForms(
   image: { readonly path: string; readonly truth: GuestTruth; readonly args?: readonly string[] },
   forms: readonly Form[] = FORMS,
 ): Promise<void> {
-  for (const [index, { name, args, incoming, obstacle }] of forms.entries()) {
+  for (const [index, { name, args, incoming, check, obstacle: ask }] of forms.entries()) {
+    const obstacle = ask?.();
     if (obstacle !== undefined) console.warn(`*** SKIPPED: ${name}: ${obstacle}`);
     const fn = async () => {
       const out = `${folder}/converted-${index}`;
       await convert(image.path, out, ...args.split(" "), ...image.args ?? []);
+      check?.({ path: out, offset: 0, truth: image.truth, status: {} });
       await checkLoaded(folder, guest, image.truth, await incoming(out));
     };
     await t.step({ name: `as ${name}`, ignore: obstacle !== undefined, fn });
@@ -71,17 +76,25 @@ async function tail(path: string, command = "cat"): Promise<Incoming> {
   return { uri: `exec:tail -c +${await libvirtStreamOffset(path) + 1} ${path} | ${command}` };
 }
 
-const DIRECT_OBSTACLE = directIoObstacle();
+/** Pages that a stream has as XBZRLE deltas. */
+function deltaPages(saved: Saved): number {
+  const payloads = sectionsOf(checkTiling(saved)).map(({ payload }) => payload);
+  return payloads.reduce((sum, payload) => {
+    return sum + (payload?.kind === "ram" ? payload.summary.deltaPages : 0);
+  }, 0);
+}
 
 const MORE_FORMS: readonly Form[] = [
   {
     name: "a stream with XBZRLE deltas",
     args: "--to stream --xbzrle",
+    check: (saved) => assert(deltaPages(saved) > 0, "there are deltas"),
     incoming: (path) => ({ uri: `file:${path}` }),
   },
   {
     name: "a stream without a description",
     args: "--to stream --strip-vmdesc",
+    check: (saved) => assert(checkTiling(saved, { described: false }).length > 0),
     incoming: (path) => ({ uri: `file:${path}` }),
   },
   {
@@ -93,7 +106,7 @@ const MORE_FORMS: readonly Form[] = [
     name: "a stream in zstd",
     args: "--to stream --compress zstd",
     incoming: (path) => ({ uri: `exec:zstd -dc < ${path}` }),
-    obstacle: missing("zstd"),
+    obstacle: () => missing("zstd"),
   },
   {
     name: "mapped-ram, read by two threads",
@@ -104,7 +117,9 @@ const MORE_FORMS: readonly Form[] = [
     name: "mapped-ram, read past the page cache",
     args: "--to mapped-ram",
     incoming: (path) => ({ uri: `file:${path}`, ...MAPPED_DIRECT }),
-    obstacle: DIRECT_OBSTACLE,
+    obstacle: () => {
+      return abilities().parameters.has("direct-io") ? directIoObstacle() : "QEMU has no direct-io";
+    },
   },
   {
     name: "mapped-ram without a description",
@@ -150,9 +165,9 @@ function libvirtForms(xml: string): Form[] {
   ];
 }
 
-const MAPPED_NEEDS = { capabilities: ["mapped-ram", "multifd"], parameters: ["direct-io"] };
+const NEEDS = { capabilities: ["mapped-ram", "multifd"] };
 
-interopTest("converted: a stream of pc", MAPPED_NEEDS, async (t) => {
+interopTest("converted: a stream of pc", NEEDS, async (t) => {
   await withFolder(async (folder) => {
     const saved = await save(folder, PC);
     const xml = `${folder}/domain.xml`;
@@ -178,7 +193,7 @@ interopTest("converted: a stream of pc", MAPPED_NEEDS, async (t) => {
 
 for (const [name, { guest, obstacle }] of Object.entries(GUESTS)) {
   if (guest === PC) continue; // above, in more forms
-  interopTest(`converted: a stream of ${name}`, { ...MAPPED_NEEDS, obstacle }, async (t) => {
+  interopTest(`converted: a stream of ${name}`, { ...NEEDS, obstacle }, async (t) => {
     await withFolder(async (folder) => {
       const saved = await save(folder, guest);
       await checkForms(t, folder, guest, saved);
@@ -187,18 +202,19 @@ for (const [name, { guest, obstacle }] of Object.entries(GUESTS)) {
 }
 
 /** Mapped-ram as QEMU writes it. */
-const MAPPED_WAYS: readonly (Partial<Scene> & { name: string; obstacle?: string | undefined })[] = [
-  { name: "mapped-ram", capabilities: ["mapped-ram"] },
-  { name: "mapped-ram at an offset", capabilities: ["mapped-ram"], offset: 0x1234 },
-  {
-    name: "mapped-ram by two threads past the page cache",
-    ...MAPPED_DIRECT,
-    obstacle: DIRECT_OBSTACLE,
-  },
-];
+const MAPPED_WAYS: readonly (Partial<Scene> & { readonly name: string; readonly needs?: Needs })[] =
+  [
+    { name: "mapped-ram", capabilities: ["mapped-ram"] },
+    { name: "mapped-ram at an offset", capabilities: ["mapped-ram"], offset: 0x1234 },
+    {
+      name: "mapped-ram by two threads past the page cache",
+      ...MAPPED_DIRECT,
+      needs: { parameters: ["direct-io"], obstacle: directIoObstacle() },
+    },
+  ];
 
-for (const { name, obstacle, ...way } of MAPPED_WAYS) {
-  interopTest(`converted: ${name} of pc`, { ...MAPPED_NEEDS, obstacle }, async (t) => {
+for (const { name, needs, ...way } of MAPPED_WAYS) {
+  interopTest(`converted: ${name} of pc`, { ...NEEDS, ...needs }, async (t) => {
     await withFolder(async (folder) => {
       const { path, truth, offset } = await save(folder, { ...PC, ...way });
       await checkForms(t, folder, PC, { path, truth, args: ["--offset", `${offset}`] });
@@ -223,7 +239,7 @@ async function severalRounds(vm: Qemu): Promise<void> {
 
 for (const capabilities of [[], ["mapped-ram"]]) {
   const name = ["live", ...capabilities].join(", ");
-  interopTest(`converted: pc, saved ${name}`, MAPPED_NEEDS, async (t) => {
+  interopTest(`converted: pc, saved ${name}`, NEEDS, async (t) => {
     await withFolder(async (folder) => {
       const scene: Scene = {
         ...PC,
@@ -244,30 +260,52 @@ for (const capabilities of [[], ["mapped-ram"]]) {
   });
 }
 
-/** Captures a migration of a guest that runs on meanwhile. */
-async function captureGuest(folder: string, out: string): Promise<GuestTruth> {
+/** A migration that is captured while its guest runs on. */
+interface CapturedWay extends MigrateOptions {
+  readonly name: string;
+  readonly during?: (vm: Qemu) => Promise<void>;
+}
+
+const CAPTURED_WAYS: readonly CapturedWay[] = [
+  { name: "precopy", capabilities: ["return-path"] },
+  {
+    name: "multifd",
+    capabilities: ["multifd"],
+    parameters: { "multifd-channels": 3, "multifd-compression": "zstd" },
+  },
+  {
+    name: "postcopy",
+    capabilities: ["postcopy-ram"],
+    parameters: { ...SLOW, "max-postcopy-bandwidth": 1_000_000 },
+    during: switchToPostcopy,
+  },
+];
+
+async function capture(folder: string, out: string, way: CapturedWay): Promise<GuestTruth> {
   const listen = `unix:${folder}/capture.sock`;
   await using vm = await startQemu(folder, PC);
   await runOn(vm, PC);
-  await using capture = await startCapture("--listen", listen, "--out", out);
-  await vm.migrate(listen, {
-    capabilities: ["multifd"],
-    parameters: { "multifd-channels": 3, "multifd-compression": "zstd" },
-  });
-  const { code, err } = await capture.finished();
-  assertEquals(code, 0, err);
+  await using running = await startCapture("--listen", listen, "--out", out);
+  await vm.startMigration(listen, way);
+  await way.during?.(vm);
+  const { status } = await vm.waitMigration(isFinal);
+  const { code, err } = await running.finished();
+  assertEquals([status, code], ["completed", 0], err);
   return await readGuest(vm);
 }
 
-interopTest("converted: a captured multifd migration of pc", MAPPED_NEEDS, async (t) => {
-  await withFolder(async (folder) => {
-    const path = `${folder}/captured`;
-    const truth = await captureGuest(folder, path);
-    await checkForms(t, folder, PC, { path, truth });
+for (const way of CAPTURED_WAYS) {
+  const capabilities = [...NEEDS.capabilities, ...way.capabilities ?? []];
+  interopTest(`converted: a captured migration of pc, ${way.name}`, { capabilities }, async (t) => {
+    await withFolder(async (folder) => {
+      const path = `${folder}/captured`;
+      const truth = await capture(folder, path, way);
+      await checkForms(t, folder, PC, { path, truth });
+    });
   });
-});
+}
 
-interopTest("converted: a compressed image of libvirt", MAPPED_NEEDS, async (t) => {
+interopTest("converted: a compressed image of libvirt", NEEDS, async (t) => {
   await withFolder(async (folder) => {
     const saved = await save(folder, LIBVIRT_PC);
     const path = `${folder}/domain.save`;
@@ -277,7 +315,7 @@ interopTest("converted: a compressed image of libvirt", MAPPED_NEEDS, async (t) 
   });
 });
 
-interopTest("converted: a snapshot in a qcow2 image", MAPPED_NEEDS, async (t) => {
+interopTest("converted: a snapshot in a qcow2 image", NEEDS, async (t) => {
   await withFolder(async (folder) => {
     const path = `${folder}/disk.qcow2`;
     const args = ["create", "-q", "-f", "qcow2", path, "8M"];
