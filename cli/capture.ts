@@ -25,6 +25,7 @@ import { watchSignals } from "./signals.ts";
 import { sizeText } from "./size_text.ts";
 import { startStatusLine } from "./status_line.ts";
 import { table } from "./table.ts";
+import { outputWidth } from "./terminal.ts";
 
 /** Options of `capture`. */
 export interface CaptureCommandOptions {
@@ -210,7 +211,7 @@ function printFiles(
     sizeText(entry.bytes),
     entry.complete || complete ? "" : "incomplete",
   ]);
-  for (const line of table(rows, "lrl")) streams.out.line(line);
+  for (const line of table(rows, "lrl", outputWidth())) streams.out.line(line);
   if (returnPath !== undefined) {
     const counts = Object.entries(returnPath.messages).map(([name, count]) => `${count} ${name}`);
     streams.out.line(`return path: ${counts.join(", ")}`);

@@ -25,6 +25,7 @@ import { physicalMapOf } from "./physical_options.ts";
 import { startProgress } from "./progress.ts";
 import { sizeText } from "./size_text.ts";
 import { table } from "./table.ts";
+import { outputWidth } from "./terminal.ts";
 
 /** Options of `extract`. */
 export interface ExtractCommandOptions {
@@ -147,7 +148,7 @@ function printBlocks({ blocks }: BlockExtraction, { options, streams }: Job): vo
     file === null ? "in a shared file, not in the stream" : escapeLine(`${options.out}/${file}`),
     ...(sha256 === undefined ? [] : [sha256]),
   ]);
-  for (const line of table(rows, "lrll")) streams.out.line(line);
+  for (const line of table(rows, "lrll", outputWidth())) streams.out.line(line);
   for (const { name, file, absentPages, slack } of blocks) {
     if (absentPages > 0 && file !== null) {
       note(streams, `${name}: ${absentPages} page(s) are not in the stream: zeros in the file`);

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { bold, setColorEnabled } from "@std/fmt/colors";
 import { readInfo } from "../analyze/info.ts";
 import type { StreamInfo } from "../analyze/info_model.ts";
 import { wrapperInfo } from "../analyze/input_info.ts";
@@ -17,7 +16,9 @@ import { libvirtText, type TitledTable, wrapperLines, wrapperTables } from "./in
 import { describeError, escapeLine, EXIT, type Streams } from "./main.ts";
 import type { Output } from "./output.ts";
 import { sizeText } from "./size_text.ts";
+import { styleOf } from "./style.ts";
 import { table } from "./table.ts";
+import { outputWidth } from "./terminal.ts";
 
 /** Options of `info`. */
 export interface InfoCommandOptions {
@@ -36,6 +37,8 @@ export interface InfoCommandOptions {
   /** Whether slack is looked for however much there is to read. */
   readonly slack: boolean;
 }
+
+const INDENT = "  ";
 
 /** Rows of a table that are printed before the rest is only counted. */
 const MAX_ROWS = 40;
@@ -115,12 +118,15 @@ function printHead(lines: readonly [string, string][], out: Output): void {
 }
 
 function printTables(tables: readonly TitledTable[], out: Output): void {
-  setColorEnabled(Deno.stdout.isTerminal() && !Deno.noColor);
+  const { bold } = styleOf(Deno.stdout);
+  const width = outputWidth() - INDENT.length;
   for (const [title, rows, alignment] of tables) {
     if (rows.length < 2) continue;
     out.line();
     out.line(bold(title));
-    for (const line of table(rows.slice(0, MAX_ROWS + 1), alignment)) out.line(`  ${line}`);
+    for (const line of table(rows.slice(0, MAX_ROWS + 1), alignment, width)) {
+      out.line(INDENT + line);
+    }
     const more = rows.length - 1 - MAX_ROWS;
     if (more > 0) out.line(`  ... and ${more} more (--json has all)`);
   }

@@ -18,6 +18,9 @@ export interface Progress extends Disposable {
 /** Says nothing. */
 const SILENT: Progress = { update: () => {}, clear: () => {}, [Symbol.dispose]: () => {} };
 
+/** Milliseconds of work without a picture: most of it is over by then. */
+const PATIENCE_MS = 300;
+
 /** Milliseconds between two pictures. */
 const REFRESH_MS = 100;
 
@@ -50,7 +53,7 @@ class BarProgress implements Progress {
 
   update(doneBytes: number, totalBytes: number, what: string): void {
     const now = performance.now();
-    if (totalBytes === 0) return;
+    if (totalBytes === 0 || now - this.#start < PATIENCE_MS) return;
     if (now - this.#shown < REFRESH_MS) return;
     this.#shown = now;
     // Pages that come again would take it beyond the end.

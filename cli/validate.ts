@@ -24,6 +24,7 @@ import config from "../deno.json" with { type: "json" };
 import { runSteps } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 import { type Progress, startProgress } from "./progress.ts";
+import { type Style, styleOf } from "./style.ts";
 
 /** Options of `validate`. */
 export interface ValidateCommandOptions {
@@ -119,9 +120,12 @@ function printJson(all: readonly Checked[], isOne: boolean, { out }: Streams): v
 
 function printText({ path, validation, notes }: Checked, { out, err }: Streams): void {
   const { findings, valid } = validation;
-  const name = escapeLine(path);
-  out.line(`${name}: ${summary(validation)}`);
-  for (const finding of findings.kept) for (const line of findingLines(finding)) out.line(line);
+  const style = styleOf(Deno.stdout);
+  const paint = valid ? findings.countOf("warning") > 0 ? style.yellow : style.green : style.red;
+  out.line(`${escapeLine(path)}: ${paint(summary(validation))}`);
+  for (const finding of findings.kept) {
+    for (const line of findingLines(finding, style)) out.line(line);
+  }
   for (const [id, count] of findings.counts) {
     const shown = findings.kept.filter(({ rule }) => rule === id).length;
     if (count > shown) out.line(`  ${id}: ${count - shown} more`);
@@ -143,7 +147,10 @@ function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-function findingLines(finding: Finding): string[] {
+/** How each severity looks. */
+const PAINT = { error: "red", warning: "yellow", info: "cyan" } as const;
+
+function findingLines(finding: Finding, style: Style): string[] {
   const { severity, rule, offset, path, message, expected, found } = finding;
   const facts = [
     message,
@@ -152,9 +159,10 @@ function findingLines(finding: Finding): string[] {
   ];
   const where = path.length === 0 ? "" : ` in ${path.join(" > ")}`;
   return [
-    escapeLine(`  ${severity} ${rule} at ${hex(offset)} (${offset})${where}`),
+    `  ${style[PAINT[severity]](severity)} ${style.bold(rule)} ` +
+    escapeLine(`at ${hex(offset)} (${offset})${where}`),
     escapeLine(`    ${facts.join("; ")}`),
-    `    QEMU: ${ruleOf(rule).qemu}`,
+    style.dim(`    QEMU: ${ruleOf(rule).qemu}`),
   ];
 }
 

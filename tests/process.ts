@@ -24,6 +24,8 @@ export interface ProcessOptions {
   readonly permissions?: readonly string[];
   /** What comes on standard input. */
   readonly input?: Uint8Array;
+  /** Environment variables besides those of this process. Default: no colours. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Prepares a program of the project with arguments. */
@@ -31,6 +33,7 @@ function programCommand(
   program: string,
   args: readonly string[],
   permissions: readonly string[] = ["-R"],
+  env: Readonly<Record<string, string>> = { NO_COLOR: "1" },
 ): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-prompt", ...permissions, program, ...args],
@@ -38,7 +41,7 @@ function programCommand(
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1" },
+    env: { ...env },
   });
 }
 
@@ -56,10 +59,10 @@ export async function runProgram(
   args: readonly string[],
   options: ProcessOptions | Uint8Array = {},
 ): Promise<ProcessResult> {
-  const { permissions, input } = options instanceof Uint8Array
-    ? { permissions: undefined, input: options }
+  const { permissions, input, env }: ProcessOptions = options instanceof Uint8Array
+    ? { input: options }
     : options;
-  const child = programCommand(program, args, permissions).spawn();
+  const child = programCommand(program, args, permissions, env).spawn();
   const writer = child.stdin.getWriter();
   // A command that fails early closes its end.
   const sent = (async () => {
