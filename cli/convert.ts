@@ -180,7 +180,8 @@ async function convert(job: Job): Promise<Written> {
   using loaded = await runSteps(
     path,
     loadImageSteps(input, { vmdescription: job.vmdescription }),
-    () => {},
+    ({ offset, lengthBytes }) =>
+      job.progress.update(offset + lengthBytes, input.source.sizeBytes ?? 0, "read"),
   );
   const image = changedImage(loaded, job);
   switch (to) {
