@@ -16,6 +16,7 @@
  * @module
  */
 
+import type { FormatError } from "./error.ts";
 import type { ByteReader } from "./reader.ts";
 import { hex } from "./text.ts";
 import type { ByteWriter } from "./writer.ts";
@@ -41,23 +42,52 @@ export interface MappedRamHeader {
   readonly pagesOffset: number;
 }
 
-/** Decodes a header; {@link checkMappedRamPlacement} tests the offsets. */
-export function decodeMappedRamHeader(reader: ByteReader): MappedRamHeader {
+/** Takes what is wrong where reading can go on all the same. */
+export type Complain = (error: FormatError) => void;
+
+/** Throws what is wrong. */
+export function raise(error: FormatError): never {
+  throw error;
+}
+
+/**
+ * Decodes a header; {@link checkMappedRamPlacement} tests the offsets.
+ *
+ * @param reader The cursor, at the header.
+ * @param complain Takes what is wrong with the header, of which a number too large is then the largest one.
+ */
+export function decodeMappedRamHeader(
+  reader: ByteReader,
+  complain: Complain = raise,
+): MappedRamHeader {
   const offset = reader.offset;
   const version = reader.u32("mapped-ram header version");
   if (version !== MAPPED_RAM_HEADER_VERSION) {
-    throw reader.error("bad-mapped-ram", "Cannot decode mapped-ram header: unknown version", {
-      offset,
-      expected: String(MAPPED_RAM_HEADER_VERSION),
-      found: String(version),
-    });
+    complain(
+      reader.error("bad-mapped-ram", "Cannot decode mapped-ram header: unknown version", {
+        offset,
+        expected: String(MAPPED_RAM_HEADER_VERSION),
+        found: String(version),
+        rule: "MAP-001",
+      }),
+    );
   }
   return {
     version,
-    pageBytes: reader.u64("mapped-ram page_size"),
-    bitmapOffset: reader.u64("mapped-ram bitmap_offset"),
-    pagesOffset: reader.u64("mapped-ram pages_offset"),
+    pageBytes: decodeU64(reader, "mapped-ram page_size", "MAP-002", complain),
+    bitmapOffset: decodeU64(reader, "mapped-ram bitmap_offset", "MAP-003", complain),
+    pagesOffset: decodeU64(reader, "mapped-ram pages_offset", "MAP-008", complain),
   };
+}
+
+function decodeU64(reader: ByteReader, what: string, rule: string, complain: Complain): number {
+  const high = new DataView(reader.peek(8).slice().buffer);
+  if (high.byteLength < 8 || high.getUint32(0) <= 0x1fffff) return reader.u64(what);
+  const found = hex(high.getBigUint64(0));
+  const message = `Cannot decode ${what}: the number is above 2^53 - 1`;
+  complain(reader.error("out-of-range", message, { found, rule }));
+  reader.skip(8, what);
+  return Number.MAX_SAFE_INTEGER;
 }
 
 /** Encodes a header. */
@@ -102,29 +132,54 @@ export function checkMappedRamPlacement(
   header: MappedRamHeader,
   usedLengthBytes: number,
 ): void {
+  const [problem] = mappedRamProblems(reader, header, usedLengthBytes);
+  if (problem !== undefined) throw problem;
+}
+
+/** All that {@link checkMappedRamPlacement} finds, the first one first. */
+export function mappedRamProblems(
+  reader: ByteReader,
+  header: MappedRamHeader,
+  usedLengthBytes: number,
+): FormatError[] {
+  const problems: FormatError[] = [];
   const headerEnd = reader.offset;
   const { bitmapOffset, pagesOffset, pageBytes } = header;
   if (bitmapOffset < headerEnd) {
-    throw reader.error("bad-mapped-ram", "Cannot decode mapped-ram header: bitmap_offset", {
-      offset: headerEnd - 16,
-      expected: `at least ${hex(headerEnd)}, the header's end`,
-      found: hex(bitmapOffset),
-    });
+    const error = reader.error(
+      "bad-mapped-ram",
+      "Cannot decode mapped-ram header: bitmap_offset",
+      {
+        offset: headerEnd - 16,
+        expected: `at least ${hex(headerEnd)}, the header's end`,
+        found: hex(bitmapOffset),
+        rule: isElsewhere(header) ? "MAP-015" : "MAP-004",
+      },
+    );
+    if (isElsewhere(header)) return [error];
+    problems.push(error);
   }
-  const bitmapEnd = bitmapOffset + bitmapBytes(usedLengthBytes / pageBytes);
+  const bitmapEnd = Math.max(bitmapOffset, headerEnd) + bitmapBytes(usedLengthBytes / pageBytes);
   if (pagesOffset < bitmapEnd || pagesOffset % pageBytes !== 0) {
-    throw reader.error("bad-mapped-ram", "Cannot decode mapped-ram header: pages_offset", {
-      offset: headerEnd - 8,
-      expected: `a multiple of the page size from ${hex(bitmapEnd)}, the bitmap's end, on`,
-      found: hex(pagesOffset),
-    });
+    problems.push(
+      reader.error("bad-mapped-ram", "Cannot decode mapped-ram header: pages_offset", {
+        offset: headerEnd - 8,
+        expected: `a multiple of the page size from ${hex(bitmapEnd)}, the bitmap's end, on`,
+        found: hex(pagesOffset),
+        rule: pagesOffset % pageBytes === 0 ? "MAP-007" : "MAP-005",
+      }),
+    );
   }
   if (pagesOffset + usedLengthBytes > Number.MAX_SAFE_INTEGER) {
-    throw reader.error("out-of-range", "Cannot decode mapped-ram header: pages beyond 2^53", {
-      offset: headerEnd - 8,
-      found: hex(pagesOffset),
-    });
+    problems.push(
+      reader.error("out-of-range", "Cannot decode mapped-ram header: pages beyond 2^53", {
+        offset: headerEnd - 8,
+        found: hex(pagesOffset),
+        rule: "MAP-008",
+      }),
+    );
   }
+  return problems;
 }
 
 /** Order of the bytes in a bitmap's 64-bit words. */

@@ -17,14 +17,19 @@ import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import {
   bitmapBytes,
   checkMappedRamPlacement,
+  type Complain,
   decodeMappedRamHeader,
   encodeMappedRamHeader,
   isElsewhere,
   type MappedRamHeader,
+  raise,
 } from "./mapped_ram.ts";
+import type { FormatError } from "./error.ts";
+import { repairMappedRam } from "./mapped_ram_repair.ts";
+import { ruleOfEntry } from "./ram_diagnosis.ts";
 import { isPageBytes, PAGE_BYTES_RANGE, type RamBlock } from "./ram.ts";
 import type { ByteReader } from "./reader.ts";
-import { hex, quoteText } from "./text.ts";
+import { hex, hexBytes, quoteText } from "./text.ts";
 import type { ByteWriter } from "./writer.ts";
 
 /** What the stream has said so far that decides which fields an entry has. */
@@ -41,6 +46,11 @@ export interface BlockListForm {
 
 /** Called while the blocks of a mapped-ram list are passed. */
 export interface MappedRamVisitor {
+  /**
+   * Called with what is wrong where reading can go on all the same, as QEMU does or as the bytes around allow. Without this method, it is
+   * thrown.
+   */
+  problem?(error: FormatError): void;
   /** Called with the word before a block list: the sum of the lengths, and the flags. */
   beginBlockList?(totalBytes: number, flags: number): void;
   /** Called with each entry of a block list, mapped-ram or not. */
@@ -70,29 +80,36 @@ export function decodeBlockList(
 ): void {
   let remaining = totalBytes;
   let pageBytes = form.pageBytes;
+  const complain = visitor.problem?.bind(visitor);
   while (remaining > 0) {
     if (blocks.size === limits.ramBlocks) {
       throw reader.error("limit-exceeded", "Cannot decode block list: too many RAM blocks", {
         expected: `at most ${limits.ramBlocks}`,
       });
     }
-    const block = decodeEntry(reader, blocks.size, remaining, { ...form, pageBytes });
-    if (blocks.has(block.name)) {
-      throw reader.error("bad-ram-block", "Cannot decode block list: a block stands twice", {
-        offset: block.entryOffset,
-        found: quoteText(block.name),
-      });
-    }
+    const entryForm = { ...form, pageBytes, blocks, complain };
+    const block = decodeEntry(reader, blocks.size, remaining, entryForm);
     pageBytes ??= block.mapped?.pageBytes;
-    blocks.set(block.name, block);
+    if (blocks.has(block.name)) (complain ?? raise)(repeatedBlock(reader, block));
+    else blocks.set(block.name, block);
     remaining -= block.usedLengthBytes;
     visitor.blockEntry?.(block);
     if (block.mapped !== undefined) skipAreas(reader, block, block.mapped, visitor, limits);
   }
 }
 
+function repeatedBlock(reader: ByteReader, { entryOffset, name, mapped }: RamBlock): FormatError {
+  return reader.error("bad-ram-block", "Cannot decode block list: a block stands twice", {
+    offset: entryOffset,
+    found: quoteText(name),
+    rule: mapped === undefined ? "RAM-004" : "MAP-021",
+  });
+}
+
 interface EntryForm extends Omit<BlockListForm, "pageBytes"> {
   readonly pageBytes: number | undefined;
+  readonly blocks: ReadonlyMap<string, RamBlock>;
+  readonly complain: Complain | undefined;
 }
 
 function decodeEntry(
@@ -103,10 +120,13 @@ function decodeEntry(
 ): RamBlock {
   const entryOffset = reader.offset;
   const name = reader.countedString("RAM block name");
-  const usedLengthBytes = decodeUsedLength(reader, name, remaining, form.pageBytes);
+  const usedLengthBytes = decodeUsedLength(reader, entryOffset, name, remaining, form);
   const hostPageBytes = decodeHostPage(reader, form.pageSizeSummary);
-  const guestAddress = form.ignoreShared ? reader.u64("RAM block guest address") : undefined;
-  const mapped = form.mappedRam ? decodeMapped(reader, name, usedLengthBytes, form) : undefined;
+  const guestAddress = form.ignoreShared ? decodeGuestAddress(reader) : undefined;
+  const left = remaining - usedLengthBytes;
+  const mapped = form.mappedRam
+    ? decodeMapped(reader, name, { usedLengthBytes, left }, form)
+    : undefined;
   return {
     name,
     index,
@@ -121,18 +141,20 @@ function decodeEntry(
 
 function decodeUsedLength(
   reader: ByteReader,
+  entryOffset: number,
   name: string,
   remaining: number,
-  pageBytes: number | undefined,
+  form: EntryForm,
 ): number {
   const offset = reader.offset;
   const length = reader.u64("RAM block used_length");
-  const unit = pageBytes ?? PAGE_BYTES_RANGE.min;
+  const unit = form.pageBytes ?? PAGE_BYTES_RANGE.min;
   if (name === "" || length === 0 || length % unit !== 0 || length > remaining) {
     throw reader.error("bad-ram-block", `Cannot decode block list: entry ${quoteText(name)}`, {
       offset,
       expected: `a name, and a used length of 1..${hex(remaining)} that is a multiple of ${unit}`,
       found: hex(length),
+      rule: ruleOfEntry(reader, { offset: entryOffset, name, length }, remaining, form),
     });
   }
   return length;
@@ -155,27 +177,52 @@ function decodeHostPage(reader: ByteReader, summary: number | undefined): number
   return value;
 }
 
+/** The high half of what would be an address shows whether it is one. */
+function decodeGuestAddress(reader: ByteReader): number {
+  const [first = 0] = reader.peek(8);
+  if (first === 0) return reader.u64("RAM block guest address");
+  throw reader.error("bad-ram-block", "Cannot decode block list: no guest address", {
+    expected: "an address, because the capability x-ignore-shared is announced",
+    found: hexBytes(reader.peek(8)),
+    rule: "RAM-009",
+  });
+}
+
 function decodeMapped(
   reader: ByteReader,
   name: string,
-  usedLengthBytes: number,
+  sizes: { readonly usedLengthBytes: number; readonly left: number },
   form: EntryForm,
 ): MappedRamHeader {
   const offset = reader.offset;
-  const header = decodeMappedRamHeader(reader);
+  const { complain = raise } = form;
+  const { usedLengthBytes } = sizes;
+  const header = decodeMappedRamHeader(reader, complain);
   const { pageBytes } = header;
   const fits = isPageBytes(pageBytes) && usedLengthBytes % pageBytes === 0;
-  if (!fits || (form.pageBytes !== undefined && form.pageBytes !== pageBytes)) {
-    throw reader.error("bad-page-size", `Cannot decode mapped-ram header of ${quoteText(name)}`, {
-      offset: offset + 4,
-      expected: form.pageBytes === undefined ? "a target page size" : String(form.pageBytes),
-      found: String(pageBytes),
-    });
+  const isRight = fits && (form.pageBytes === undefined || form.pageBytes === pageBytes);
+  if (!isRight) {
+    const known = form.pageBytes ?? (fits ? pageBytes : undefined);
+    const error = reader.error(
+      "bad-page-size",
+      `Cannot decode mapped-ram header of ${quoteText(name)}`,
+      {
+        offset: offset + 4,
+        expected: form.pageBytes === undefined ? "a target page size" : String(form.pageBytes),
+        found: String(pageBytes),
+        rule: "MAP-002",
+      },
+    );
+    if (known === undefined) throw error;
+    complain(error);
   }
-  if (!(form.ignoreShared && isElsewhere(header))) {
-    checkMappedRamPlacement(reader, header, usedLengthBytes);
+  if (form.ignoreShared && isElsewhere(header)) return header;
+  const placed = isRight ? header : { ...header, pageBytes: form.pageBytes ?? pageBytes };
+  if (form.complain !== undefined) {
+    return repairMappedRam(reader, placed, sizes, form.blocks, form.complain);
   }
-  return header;
+  checkMappedRamPlacement(reader, placed, usedLengthBytes);
+  return placed;
 }
 
 function skipAreas(
@@ -194,8 +241,9 @@ function skipAreas(
     }
     return;
   }
-  reader.skip(header.bitmapOffset - reader.offset, "hole before the bitmap");
   const bytes = bitmapBytes(block.usedLengthBytes / header.pageBytes);
+  checkBitmapIsThere(reader, block, header.bitmapOffset + bytes);
+  reader.skip(header.bitmapOffset - reader.offset, "hole before the bitmap");
   if (visitor.bitmap !== undefined && bytes > limits.bitmapBytes) {
     throw reader.error(
       "limit-exceeded",
@@ -214,6 +262,13 @@ function skipAreas(
   }
   const pagesEnd = header.pagesOffset + block.usedLengthBytes;
   reader.skip(pagesEnd - reader.offset, `pages of ${quoteText(block.name)}`);
+}
+
+function checkBitmapIsThere(reader: ByteReader, block: RamBlock, bitmapEnd: number): void {
+  const { remaining } = reader;
+  const needed = bitmapEnd - reader.offset;
+  if (remaining === undefined || needed <= remaining) return;
+  throw reader.truncated(needed, remaining, `bitmap of ${quoteText(block.name)}`, "MAP-003");
 }
 
 /** Encodes one entry of a block list; which optional fields it has is said by the block itself. */

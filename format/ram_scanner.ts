@@ -8,6 +8,7 @@
  */
 
 import { type BlockListForm, decodeBlockList, type MappedRamVisitor } from "./ram_blocks.ts";
+import { isFormatError } from "./error.ts";
 import type { Limits } from "./limits.ts";
 import { inferPageBytes } from "./page_size.ts";
 import {
@@ -20,9 +21,10 @@ import {
   type RamRecordKind,
   XBZRLE_ENCODING_FLAG,
 } from "./ram.ts";
+import { ruleBehindList, ruleOfBadWord } from "./ram_diagnosis.ts";
 import { READER_BLOCK_BYTES } from "./reader.ts";
 import type { ByteReader } from "./reader.ts";
-import { hex, quoteText } from "./text.ts";
+import { hex, hexBytes, quoteText } from "./text.ts";
 import { walkXbzrle } from "./xbzrle.ts";
 
 /** What the records of one channel refer to; it lives as long as the stream. */
@@ -148,10 +150,10 @@ export class RamScanner {
     const mask = (this.#context.pageBytes ?? this.#smallestMask(low)) - 1;
     run.flags = low & mask;
     const high = reader.view.getUint32(reader.head);
-    if (high > 0x1fffff) reader.u64("RAM word");
-    run.address = high * 0x100000000 + (low - run.flags);
     const kind = kindOf(run.flags);
     if (kind === undefined) throw this.#badFlags();
+    if (high > 0x1fffff) this.#badAddress(kind);
+    run.address = high * 0x100000000 + (low - run.flags);
     reader.head += 8;
     run.kind = kind;
     run.count = 1;
@@ -177,10 +179,26 @@ export class RamScanner {
   }
 
   #badFlags(): Error {
+    const { lengthBytes, kind, flags } = this.run;
+    const isFirst = lengthBytes === 0;
     return this.#reader.error("bad-ram-record", "Cannot decode RAM record: impossible flags", {
       expected: "one of ZERO, MEM_SIZE, PAGE, EOS, XBZRLE, HOOK, COMPRESS_PAGE, MULTIFD_FLUSH",
-      found: hex(this.run.flags),
+      found: hex(flags),
+      rule: !isFirst && kind === "block-list"
+        ? ruleBehindList(this.#reader, this.#context.form)
+        : ruleOfBadWord(this.#reader, this.run),
     });
+  }
+
+  /** An address that no block has: that of a page is damage, any other is only beyond what can be said exactly. */
+  #badAddress(kind: RamRecordKind): void {
+    if (kind === "eos" || kind === "flush" || kind === "hook") this.#reader.u64("RAM word");
+    const isPage = kind !== "block-list";
+    throw this.#reader.error(
+      isPage ? "bad-ram-address" : "bad-ram-block",
+      `Cannot decode RAM record: ${isPage ? "address" : "total"} above 2^53`,
+      { found: hexBytes(this.#reader.peek(8)), rule: isPage ? "RAM-028" : "RAM-002" },
+    );
   }
 
   /**
@@ -198,6 +216,7 @@ export class RamScanner {
     if (pageBytes === undefined) {
       throw this.#reader.error("bad-page-size", "Cannot find the target page size by trying", {
         expected: "page records that make sense with pages of 256 bytes to 64 KiB",
+        rule: "RAM-020",
       });
     }
     this.#context.pageBytes = pageBytes;
@@ -205,11 +224,17 @@ export class RamScanner {
   }
 
   #blockList(): void {
-    const { blocks, form, pageBytes } = this.#context;
+    const { form, pageBytes } = this.#context;
+    let { blocks } = this.#context;
     if (blocks.size > 0) {
-      throw this.#reader.error("bad-ram-block", "Cannot decode block list: it stands twice", {
-        offset: this.run.offset,
-      });
+      const error = this.#reader.error(
+        "bad-ram-block",
+        "Cannot decode block list: it stands twice",
+        { offset: this.run.offset, rule: "RAM-001" },
+      );
+      if (this.#visitor.problem === undefined) throw error;
+      this.#visitor.problem(error);
+      blocks = new Map();
     }
     this.#visitor.beginBlockList?.(this.run.address, this.run.flags);
     decodeBlockList(
@@ -234,6 +259,7 @@ export class RamScanner {
       throw reader.error("bad-ram-block", "Cannot decode RAM record: CONTINUE without a block", {
         offset: run.offset,
         expected: "a record with a block name before",
+        rule: "RAM-026",
       });
     }
     run.block = block;
@@ -245,6 +271,7 @@ export class RamScanner {
           offset: run.offset,
           expected: `an address below ${hex(block.usedLengthBytes)}`,
           found: hex(run.address),
+          rule: "RAM-028",
         },
       );
     }
@@ -269,6 +296,7 @@ export class RamScanner {
         offset,
         expected: "a name of the block list",
         found: quoteText(name),
+        rule: this.#context.blocks.size === 0 ? "RAM-001" : "RAM-027",
       });
     }
     this.#context.lastBlock = block;
@@ -295,6 +323,7 @@ export class RamScanner {
         offset,
         expected: `encoding flag ${XBZRLE_ENCODING_FLAG}, at most ${pageBytes} bytes`,
         found: `flag ${flag}, ${length} bytes`,
+        rule: flag === XBZRLE_ENCODING_FLAG ? "RAM-041" : "RAM-040",
       });
     }
     reader.need(length, "XBZRLE delta");
@@ -318,6 +347,7 @@ export class RamScanner {
         offset,
         expected: `1..${most}`,
         found: String(length),
+        rule: "RAM-050",
       });
     }
     reader.need(length, "compressed page");
@@ -354,8 +384,7 @@ export class RamScanner {
 }
 
 function inContext(error: unknown, reader: ByteReader): unknown {
-  if (!(error instanceof Error) || !("offset" in error) || typeof error.offset !== "number") {
-    return error;
-  }
-  return reader.error("bad-xbzrle", error.message, { offset: error.offset });
+  if (!isFormatError(error)) return error;
+  const { message, offset, rule } = error;
+  return reader.error("bad-xbzrle", message, { offset, rule });
 }

@@ -23,9 +23,15 @@ interface Uleb {
   size: number;
 }
 
-function malformed(at: number, baseOffset: number, reason: string): FormatError {
+function malformed(
+  at: number,
+  baseOffset: number,
+  reason: string,
+  rule = "RAM-043",
+): FormatError {
   return new FormatError("bad-xbzrle", `Cannot decode XBZRLE delta: ${reason}`, {
     offset: baseOffset + at,
+    rule,
   });
 }
 
@@ -77,7 +83,9 @@ function readUleb(delta: Uint8Array, at: number, baseOffset: number, into: Uleb)
     return;
   }
   const high = delta[at + 1]!;
-  if (high >= 0x80) throw malformed(at, baseOffset, "a number of more than two bytes");
+  if (high >= 0x80) {
+    throw malformed(at, baseOffset, "a number of more than two bytes", "RAM-044");
+  }
   into.value = (low & 0x7f) | (high << 7);
   into.size = 2;
 }
