@@ -32,7 +32,19 @@ export interface FieldPlace {
   readonly sizeBytes: number;
 }
 
-/** The fields of a structure: of a device, of a subsection, or of an element of a `struct` field. */
+/**
+ * The fields of a structure: of a device, of a subsection, or of an element of a `struct` field.
+ *
+ * @example
+ * ```ts
+ * import { DeviceFields, openInput, readState } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * const { entries } = readState(input.source);
+ * const { device } = entries.find(({ section }) => section.idstr === "cpu")!.first;
+ * console.log(new DeviceFields(device!).number("env.eip"));
+ * ```
+ */
 export class DeviceFields {
   readonly #bytes: Uint8Array;
   readonly #struct: VmstateStruct;

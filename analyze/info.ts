@@ -33,6 +33,15 @@ const SLACK_SEARCH_BYTES = 256 * 1024 * 1024;
 /**
  * Reads a stream and gives an overview of it.
  *
+ * @example
+ * ```ts
+ * import { openInput, readInfo } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * const { info } = readInfo(input);
+ * console.log(info.machine, info.sections.length);
+ * ```
+ *
  * @throws {FormatError} unless `keepGoing` is set
  */
 export function readInfo(

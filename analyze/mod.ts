@@ -91,3 +91,4 @@ export * from "./validate/rule.ts";
 export * from "./validate/rules/mod.ts";
 export * from "./validate/sarif.ts";
 export * from "./validate/validate.ts";
+export * from "./validate/validate_input.ts";

@@ -56,6 +56,15 @@ export interface ReadStateOptions extends StreamReaderOptions {
 /**
  * Reads a whole stream and keeps its state.
  *
+ * @example The devices of a stream
+ * ```ts
+ * import { openInput, readState } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * const { entries } = readState(input.source, { offset: input.streamOffset });
+ * console.log(entries.map(({ section }) => section.idstr));
+ * ```
+ *
  * @throws {FormatError} unless `keepGoing` is set
  */
 export function readState(source: ByteSource, options: ReadStateOptions = {}): StreamState {

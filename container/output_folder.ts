@@ -40,7 +40,19 @@ function hash(text: string): string {
   return value.toString(16).padStart(8, "0");
 }
 
-/** Writes files into a folder; all of them get their names together, at the end. */
+/**
+ * Writes files into a folder; all of them get their names together, at the end.
+ *
+ * @example Two files that appear together
+ * ```ts
+ * import { OutputFolder } from "@migstream/migstream";
+ *
+ * using folder = new OutputFolder(await Deno.makeTempDir());
+ * folder.create("pc.ram").writeAt(0, new Uint8Array(4096));
+ * folder.create("ram.json").writeAt(0, new TextEncoder().encode("{}"));
+ * folder.commit();
+ * ```
+ */
 export class OutputFolder implements Disposable {
   readonly #folder: string;
   readonly #options: OutputFileOptions;

@@ -111,7 +111,21 @@ export class FormatError extends Error {
   }
 }
 
-/** Whether `error` is a {@link FormatError}, also one from another copy of this module. */
+/**
+ * Whether `error` is a {@link FormatError}, also one from another copy of this module.
+ *
+ * @example
+ * ```ts
+ * import { BytesSource, isFormatError, StreamReader } from "@migstream/migstream";
+ *
+ * try {
+ *   for (const item of new StreamReader(new BytesSource(new Uint8Array(4))).items()) console.log(item);
+ * } catch (error) {
+ *   if (!isFormatError(error)) throw error;
+ *   console.log(error.code, error.offset); // bad-magic 0
+ * }
+ * ```
+ */
 export function isFormatError(error: unknown): error is FormatError {
   return error instanceof Error && error.name === "FormatError" && "offset" in error &&
     "code" in error;

@@ -26,7 +26,19 @@ const SMALL_HOLE_BYTES = 4096;
 /** Runs of bytes of this length go to the sink directly. */
 const DIRECT_BYTES = 128 * 1024;
 
-/** A {@link ByteSink} that collects everything in memory. */
+/**
+ * A {@link ByteSink} that collects everything in memory.
+ *
+ * @example
+ * ```ts
+ * import { BytesSink } from "@migstream/migstream";
+ *
+ * const sink = new BytesSink();
+ * sink.write(Uint8Array.of(1, 2));
+ * sink.hole(2);
+ * console.log(sink.bytes()); // 1, 2, 0, 0
+ * ```
+ */
 export class BytesSink implements ByteSink {
   #buffer = new Uint8Array(1024);
   #length = 0;

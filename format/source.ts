@@ -31,7 +31,17 @@ export interface ByteSource {
   release?(): void;
 }
 
-/** A {@link ByteSource} over bytes in memory. */
+/**
+ * A {@link ByteSource} over bytes in memory.
+ *
+ * @example
+ * ```ts
+ * import { BytesSource, StreamReader } from "@migstream/migstream";
+ *
+ * const source = new BytesSource(await Deno.readFile("testdata/none.mig"));
+ * console.log([...new StreamReader(source).items()].length);
+ * ```
+ */
 export class BytesSource implements ByteSource {
   /** Size of the input in bytes. */
   readonly sizeBytes: number;

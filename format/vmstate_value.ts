@@ -62,6 +62,16 @@ const USUAL_NAN = 0x7ff8_0000_0000_0000n;
 /**
  * The values of a decoded structure; `bytes` is the payload that it was decoded from. The tree has copies, not parts of it.
  *
+ * @example The values of a device
+ * ```ts
+ * import { openInput, readState, vmstateValue } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * const { entries } = readState(input.source);
+ * const { device } = entries.find(({ section }) => section.idstr === "timer")!.first;
+ * console.log(vmstateValue(device!.state, device!.bytes));
+ * ```
+ *
  * @throws {FormatError} `not-encodable` where a field is called `subsections`, which no real one is
  */
 export function vmstateValue(struct: VmstateStruct, bytes: Uint8Array): VmstateValue {

@@ -52,6 +52,16 @@ export function parseAssignment(given: string): { readonly path: string; readonl
  * The new payloads of the sections that the assignments change; the old ones stay as they are. Of two assignments to one field the later
  * one counts.
  *
+ * @example
+ * ```ts
+ * import { openInput, readState, setFields } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * const sections = readState(input.source).entries.map(({ first }) => first);
+ * const payloads = setFields(sections, [{ path: "cpu/0/env.eip", text: "0x7c00" }]);
+ * for (const [{ section }, bytes] of payloads) console.log(section.idstr, bytes.length);
+ * ```
+ *
  * @throws {EditError} where a path leads nowhere or to several fields, or a value does not fit
  */
 export function setFields<Section extends EditableSection>(

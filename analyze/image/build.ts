@@ -116,6 +116,17 @@ const SWITCHOVER_SINCE = 10;
 /**
  * Builds an image.
  *
+ * @example
+ * ```ts
+ * import { buildImage, imageBytes } from "@migstream/migstream";
+ *
+ * const image = buildImage({
+ *   machine: "pc-i440fx-10.0",
+ *   blocks: [{ name: "pc.ram", sizeBytes: 0x10000, content: Uint8Array.of(0xeb, 0xfe) }],
+ * });
+ * console.log(imageBytes(image).length);
+ * ```
+ *
  * @throws {FormatError} `not-encodable` for what no stream can hold; nothing was written then
  */
 export function buildImage(plan: ImagePlan): GuestImage {

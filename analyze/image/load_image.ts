@@ -91,6 +91,15 @@ export function* loadImageSteps(
 /**
  * Reads an input at once.
  *
+ * @example A stream without its old rounds
+ * ```ts
+ * import { imageBytes, imageOf, loadImage, openInput } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * using loaded = loadImage(input);
+ * console.log(imageBytes(imageOf(loaded)).length);
+ * ```
+ *
  * @throws {FormatError} for a damaged one
  * @throws {Error} for one whose memory is not whole
  */

@@ -47,7 +47,19 @@ export interface ImageChanges {
 /** A description of nothing: who asks for one doesn't look at it. */
 const NO_DESCRIPTION = new TextEncoder().encode('{"devices": []}');
 
-/** Makes an image of what was read. */
+/**
+ * Makes an image of what was read.
+ *
+ * @example A stream of another machine type
+ * ```ts
+ * import { imageBytes, imageOf, loadImage, openInput } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * using loaded = loadImage(input);
+ * const image = imageOf(loaded, { machine: "pc-i440fx-9.2" });
+ * console.log(imageBytes(image).length);
+ * ```
+ */
 export function imageOf(read: ReadImage, changes: ImageChanges = {}): GuestImage {
   return {
     configuration: newConfiguration(read.items, changes),

@@ -28,6 +28,16 @@ export interface SaveOptions extends MigrationOptions {
 /**
  * Saves an image, and returns the number of bytes.
  *
+ * @example
+ * ```ts
+ * import { buildImage, saveImage } from "@migstream/migstream";
+ *
+ * const folder = await Deno.makeTempDir();
+ * const blocks = [{ name: "pc.ram", sizeBytes: 2 ** 36 }];
+ * const image = buildImage({ machine: "pc-i440fx-10.0", blocks });
+ * console.log(await saveImage(image, `${folder}/guest.img`, { to: "mapped-ram" }));
+ * ```
+ *
  * @throws {FormatError} `not-encodable` for an image that the form can't hold
  */
 export async function saveImage(
@@ -65,7 +75,17 @@ function last<Result>(steps: Generator<unknown, Result, undefined>): Result {
   }
 }
 
-/** An image as a classic stream in memory. */
+/**
+ * An image as a classic stream in memory.
+ *
+ * @example
+ * ```ts
+ * import { buildImage, BytesSource, imageBytes, StreamReader } from "@migstream/migstream";
+ *
+ * const bytes = imageBytes(buildImage({ machine: "none" }));
+ * for (const item of new StreamReader(new BytesSource(bytes)).items()) console.log(item.kind);
+ * ```
+ */
 export function imageBytes(image: GuestImage): Uint8Array {
   // A piece is valid only until the next one is taken.
   return concat(Array.from(mainPieces(image), ({ bytes }) => bytes.slice()));

@@ -56,6 +56,19 @@ export interface GuestMemoryOptions {
  *
  * Costs 9 bytes a page of a classic stream, a bit a page of a mapped-ram file. Pages made by XBZRLE are in a store that is bounded in
  * memory and goes on in a temporary file.
+ *
+ * @example
+ * ```ts
+ * import { openInput, readGuestMemory } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * using guest = readGuestMemory(input);
+ * for (const block of guest.memory.blocks) {
+ *   for (const { first, count, kind } of guest.memory.runs(block)) {
+ *     console.log(block.name, first, count, kind);
+ *   }
+ * }
+ * ```
  */
 export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
   readonly #contents: ContentReader;

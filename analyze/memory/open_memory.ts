@@ -42,6 +42,19 @@ export interface MemoryOfGuest extends Disposable {
  * Reads a whole stream and gives the guest's memory. The input has to be able to give any byte again: a file, or a pipe that was opened
  * with `keepAll`.
  *
+ * @example
+ * ```ts
+ * import { openInput, readGuestMemory } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * using guest = readGuestMemory(input);
+ * const { memory } = guest;
+ * const ram = memory.blocks.find(({ name }) => name === "pc.ram")!;
+ * const page = new Uint8Array(memory.pageBytes);
+ * memory.read(ram, 0x10000, page);
+ * console.log(page.subarray(0, 16).toHex());
+ * ```
+ *
  * @throws {FormatError} unless `keepGoing` is set
  */
 export function readGuestMemory(

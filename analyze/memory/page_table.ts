@@ -16,7 +16,19 @@ import {
 import type { RamBlock } from "../../format/ram.ts";
 import type { PageRun } from "./memory_view.ts";
 
-/** What a page was when it was last sent. */
+/**
+ * What a page was when it was last sent.
+ *
+ * @example
+ * ```ts
+ * import { openInput, PAGE_KIND, readGuestMemory } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * using guest = readGuestMemory(input);
+ * const runs = guest.memory.blocks.flatMap((block) => [...guest.memory.runs(block)]);
+ * console.log(runs.filter(({ kind }) => kind === PAGE_KIND.NORMAL).length);
+ * ```
+ */
 export const PAGE_KIND = {
   /** Never sent, or dropped again. */
   ABSENT: 0,

@@ -20,6 +20,15 @@ const CPU_COMMON_IDSTR = "cpu_common";
 /**
  * All processors of a stream in the order of their numbers; none where the stream has none, or only ones whose instruction set is
  * not known or whose sections nothing describes.
+ *
+ * @example
+ * ```ts
+ * import { openInput, readCpuStates, readState } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig");
+ * const [cpu] = readCpuStates(readState(input.source));
+ * console.log(cpu?.architecture);
+ * ```
  */
 export function readCpuStates(state: StreamState): CpuState[] {
   const halted = new Map<number, boolean>();
