@@ -39,7 +39,7 @@ const COMMAND_LENGTHS = new Map<number, (length: number) => boolean>([
 ]);
 
 /** Longest element head that has to be seen to judge it. */
-const HEAD_BYTES = 14 + 255;
+export const ELEMENT_HEAD_BYTES: number = 14 + 255;
 
 /**
  * Judges whether an element of a stream can begin at `at`.
@@ -127,6 +127,17 @@ function isFooterOf(bytes: Uint8Array, at: number, id: number): boolean {
   return be32(bytes, at + 1) === id;
 }
 
+/**
+ * Whether the bytes begin with what is left of the footer of section `context.id`, or with what follows it where it is missing. The
+ * bytes have to hold the head of the element behind it.
+ */
+export function judgeDamagedFooter(bytes: Uint8Array, context: BoundaryContext): boolean {
+  if (judgeElement(bytes, 0, false, context) === "strong") return true;
+  if (bytes.length < FOOTER_BYTES) return false;
+  const isHalfRight = bytes[0] === SECTION_TYPE.FOOTER || be32(bytes, 1) === context.id;
+  return isHalfRight && judgeElement(bytes, FOOTER_BYTES, false, context) === "strong";
+}
+
 /** The search judges every byte: making a `DataView` for each would take most of its time. */
 function be32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>>
@@ -159,7 +170,7 @@ function scan(
   for (let want = 64 * 1024;; want *= 4) {
     const bytes = reader.peek(Math.min(want, limits.undescribedBytes));
     const whole = bytes.length < want && bytes.length < limits.undescribedBytes;
-    const to = whole ? bytes.length : bytes.length - HEAD_BYTES - FOOTER_BYTES;
+    const to = whole ? bytes.length : bytes.length - ELEMENT_HEAD_BYTES - FOOTER_BYTES;
     const found = search(bytes, from, to, whole);
     if (found !== undefined || whole || want >= limits.undescribedBytes) return found;
     from = Math.max(0, to);

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { type BoundaryContext, findFooter, findNextSection, judgeElement } from "./boundary.ts";
+import {
+  type BoundaryContext,
+  findFooter,
+  findNextSection,
+  judgeDamagedFooter,
+  judgeElement,
+} from "./boundary.ts";
 import { type FormatError, isFormatError } from "./error.ts";
 import { decodeGlobalState, GLOBAL_STATE_IDSTR } from "./global_state.ts";
 import type { BoundaryKind, DeviceState, SectionItem } from "./items.ts";
@@ -38,6 +44,12 @@ export interface DeviceSurroundings extends BoundaryContext {
   readonly footers: boolean | undefined;
   /** Depth of packages around the section. */
   readonly depth: number;
+}
+
+/** What has to stand behind a device. */
+interface ExpectedEnd extends DeviceSurroundings {
+  /** Whether a footer is taken for one that is half right, or is missing, where the next element stands in its right place. */
+  readonly mayBeDamaged: boolean;
 }
 
 /** A device section as read: what a section item says beyond its header. */
@@ -171,15 +183,20 @@ export class DeviceReader {
     }
     const bytes = reader.bytesUpTo(most, `device ${quoteText(section.idstr)}`);
     let firstError: FormatError | undefined;
-    for (const reading of ARRAY_READINGS) {
-      try {
-        return this.#decode(description, bytes, payloadOffset, reading, surroundings);
-      } catch (error) {
-        if (!isFormatError(error)) throw error;
-        firstError ??= error;
+    // A damaged footer is its own fault, and no reason to doubt the device.
+    for (const mayBeDamaged of surroundings.footers === true ? [false, true] : [false]) {
+      for (const reading of ARRAY_READINGS) {
+        try {
+          const end = { ...surroundings, mayBeDamaged };
+          return this.#decode(description, bytes, payloadOffset, reading, end);
+        } catch (error) {
+          if (!isFormatError(error)) throw error;
+          firstError ??= error;
+        }
       }
     }
-    if (bytes.length < most) {
+    // With the description at its end, the input is whole.
+    if (bytes.length < most && this.#own === undefined) {
       reader.seek(payloadOffset);
       throw reader.truncated(most, bytes.length, "device section");
     }
@@ -191,7 +208,7 @@ export class DeviceReader {
     bytes: Uint8Array,
     payloadOffset: number,
     reading: ArrayReading,
-    surroundings: DeviceSurroundings,
+    surroundings: ExpectedEnd,
   ): DeviceState {
     const state = decodeVmstate(bytes, description.state, {
       offset: payloadOffset,
@@ -207,7 +224,7 @@ export class DeviceReader {
   }
 
   /** What stands behind the device shows whether the description is right. */
-  #checkEnd(lengthBytes: number, surroundings: DeviceSurroundings): void {
+  #checkEnd(lengthBytes: number, surroundings: ExpectedEnd): void {
     const next = this.#reader.peek(1024);
     const view = new DataView(next.buffer, next.byteOffset, next.byteLength);
     const hasFooter = next.length >= FOOTER_BYTES && next[0] === SECTION_TYPE.FOOTER &&
@@ -218,7 +235,7 @@ export class DeviceReader {
     const fits = surroundings.footers === undefined
       ? hasFooter || judged === "strong"
       : surroundings.footers
-      ? hasFooter
+      ? hasFooter || (surroundings.mayBeDamaged && judgeDamagedFooter(next, surroundings))
       : judged !== "no";
     if (fits) return;
     throw this.#reader.error(
@@ -251,7 +268,10 @@ export class DeviceReader {
       throw reader.error(
         "truncated",
         `Cannot find the end of section ${quoteText(section.idstr)}, which nothing describes`,
-        { expected: `a footer of section ${section.id}, or a section behind it` },
+        {
+          expected: `a footer of section ${section.id}, or a section behind it`,
+          rule: surroundings.footers === true ? "SEC-016" : undefined,
+        },
       );
     }
     return { boundary, bytes: reader.bytes(length, "undescribed section") };
@@ -266,7 +286,7 @@ export class DeviceReader {
     try {
       decode(reader);
       const length = reader.offset - start;
-      this.#checkEnd(length, surroundings);
+      this.#checkEnd(length, { ...surroundings, mayBeDamaged: false });
       reader.seek(start);
       return reader.bytes(length, "known device");
     } catch (error) {

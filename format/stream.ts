@@ -13,6 +13,7 @@
  * @module
  */
 
+import { ELEMENT_HEAD_BYTES, judgeDamagedFooter, judgeElement } from "./boundary.ts";
 import { passBytes, passToEnd } from "./byte_runs.ts";
 import { type Command, decodeCommand } from "./command.ts";
 import {
@@ -115,6 +116,7 @@ export class StreamReader {
   /** The section whose payload or footer is being read. */
   #open: OpenSection | undefined;
   readonly #sourceEnd: number;
+  #hasLookedAtEnd = false;
 
   /** Prepares to read from `source`. */
   constructor(source: ByteSource, options: StreamReaderOptions = {}) {
@@ -154,8 +156,7 @@ export class StreamReader {
       yield* this.#compatRecords(header);
     } else {
       yield* this.#configuration();
-      this.#devices.findAtEnd();
-      this.#setPageBytes(this.#devices.pageBytes, "the vmdescription");
+      this.#lookAtEnd();
       yield* this.#elements(undefined);
       yield* this.#vmdescription();
     }
@@ -165,6 +166,11 @@ export class StreamReader {
   /** The section that an error interrupted. */
   get openSection(): OpenSection | undefined {
     return this.#open;
+  }
+
+  /** The sections that were announced so far, by their ids. */
+  get sections(): ReadonlyMap<number, SectionIdentity> {
+    return this.#sections;
   }
 
   /** Ids that PART and END sections may refer to, so far. */
@@ -184,9 +190,17 @@ export class StreamReader {
     reader.seek(offset);
     this.#depth = 0;
     this.#open = undefined;
+    this.#lookAtEnd();
     yield* this.#elements(undefined);
     yield* this.#vmdescription();
     yield* this.#trailing();
+  }
+
+  #lookAtEnd(): void {
+    if (this.#hasLookedAtEnd) return;
+    this.#hasLookedAtEnd = true;
+    this.#devices.findAtEnd();
+    this.#setPageBytes(this.#devices.pageBytes, "the vmdescription");
   }
 
   #since(offset: number): { offset: number; lengthBytes: number; depth: number } {
@@ -410,11 +424,19 @@ export class StreamReader {
       const next = reader.peek(FOOTER_BYTES);
       this.#footers = next.length === FOOTER_BYTES && next[0] === SECTION_TYPE.FOOTER &&
         reader.view.getUint32(reader.head + 1) === section.id;
+      // Or no later footer would be expected if the first one is damaged.
+      if (!this.#footers) this.#footers = this.#isDamagedFooter(section.id);
     }
     if (!this.#footers) return;
     const start = reader.offset;
     decodeFooter(reader, section.id);
     yield { kind: "footer", section, ...this.#since(start) };
+  }
+
+  #isDamagedFooter(id: number): boolean {
+    const context = { id, iterableIds: this.#iterableIds };
+    const next = this.#reader.peek(ELEMENT_HEAD_BYTES + FOOTER_BYTES);
+    return judgeElement(next, 0, false, context) === "no" && judgeDamagedFooter(next, context);
   }
 
   *#vmdescription(): Generator<StreamItem, void, undefined> {

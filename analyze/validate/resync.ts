@@ -1,11 +1,13 @@
 /**
- * Finds where a stream goes on behind damage: behind the footer of the section that is damaged, or at the next thing that can only be a
- * section, a command or the end.
+ * Finds where a stream goes on behind damage: behind the footer of a section, or at the next thing that can only be a section's header
+ * or the end.
+ *
+ * The search goes forward once, and the reader goes on where it ended: however often a stream is damaged, no byte is searched twice.
  *
  * @module
  */
 
-import { judgeElement } from "../../format/boundary.ts";
+import { ELEMENT_HEAD_BYTES, judgeElement } from "../../format/boundary.ts";
 import { FOOTER_BYTES, SECTION_TYPE } from "../../format/section.ts";
 import type { ByteSource } from "../../format/source.ts";
 
@@ -13,78 +15,74 @@ import type { ByteSource } from "../../format/source.ts";
 export interface DamagedPlace {
   /** Absolute offset from which on elements may begin. */
   readonly from: number;
-  /** Id of the section that is damaged, if one is. */
-  readonly sectionId: number | undefined;
   /** Whether sections have footers. */
   readonly hasFooters: boolean;
+  /** Ids of the sections that were announced. */
+  readonly sectionIds: Pick<ReadonlySet<number>, "has">;
   /** Ids that PART and END sections may refer to. */
   readonly iterableIds: ReadonlySet<number>;
 }
 
 /** Bytes that are looked at together. */
-const WINDOW_BYTES = 1 << 20;
+const WINDOW_BYTES = 1 << 18;
 /** Bytes that have to follow a place so that it can be judged: the longest footer and element head. */
-const JUDGED_BYTES = FOOTER_BYTES + 14 + 255;
+const JUDGED_BYTES = FOOTER_BYTES + ELEMENT_HEAD_BYTES;
+/**
+ * Bytes in which a command, a PART or an END is taken for one without a footer before it. Their heads are short: pages of a guest have
+ * many of them.
+ */
+const NEAR_BYTES = 32;
 
 /** The offset where the stream goes on; `undefined` if nothing more of it can be recognised. */
 export function findResumption(source: ByteSource, place: DamagedPlace): number | undefined {
-  const { sectionId, hasFooters } = place;
-  if (sectionId !== undefined && hasFooters) {
-    const behind = scan(
-      source,
-      place.from,
-      (bytes, from, to, isWhole) => footerEnd(bytes, from, to, isWhole, sectionId, place),
-    );
-    if (behind !== undefined) return behind;
-  }
-  return scan(source, place.from, (bytes, from, to, isWhole) => {
-    for (let at = from; at < to; at++) {
-      if (bytes[at]! > SECTION_TYPE.COMMAND) continue;
-      if (judgeElement(bytes, at, isWhole, { id: -1, ...place }) === "strong") return at;
-    }
-    return undefined;
-  });
-}
-
-/** The offset in the bytes behind a footer of the section that is followed by something plausible. */
-function footerEnd(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  isWhole: boolean,
-  sectionId: number,
-  place: DamagedPlace,
-): number | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = bytes.indexOf(SECTION_TYPE.FOOTER, from); at >= 0 && at < to;) {
-    const end = at + FOOTER_BYTES;
-    const fits = end <= bytes.length && view.getUint32(at + 1) === sectionId;
-    if (fits && judgeElement(bytes, end, isWhole, { id: sectionId, ...place }) === "strong") {
-      return end;
-    }
-    at = bytes.indexOf(SECTION_TYPE.FOOTER, at + 1);
-  }
-  return undefined;
-}
-
-/** Calls `search` with window after window; what it finds in one has to begin before `to`. */
-function scan(
-  source: ByteSource,
-  start: number,
-  search: (bytes: Uint8Array, from: number, to: number, isWhole: boolean) => number | undefined,
-): number | undefined {
   const buffer = new Uint8Array(WINDOW_BYTES + JUDGED_BYTES);
-  for (let offset = start;; offset += WINDOW_BYTES) {
+  for (let offset = place.from;; offset += WINDOW_BYTES) {
     const count = readFully(source, offset, buffer);
     const isWhole = count < buffer.length;
     const bytes = buffer.subarray(0, count);
-    const found = search(bytes, 0, isWhole ? count : WINDOW_BYTES, isWhole);
+    const near = Math.max(0, place.from + NEAR_BYTES - offset);
+    const found = search(bytes, isWhole ? count : WINDOW_BYTES, isWhole, near, place);
     if (found !== undefined) return offset + found;
     if (isWhole) return undefined;
   }
 }
 
-function readFully(source: ByteSource, offset: number, into: Uint8Array): number {
+function search(
+  bytes: Uint8Array,
+  to: number,
+  isWhole: boolean,
+  near: number,
+  place: DamagedPlace,
+): number | undefined {
+  const context = { id: -1, iterableIds: place.iterableIds };
+  for (let at = 0; at < to; at++) {
+    const type = bytes[at]!;
+    if (type === SECTION_TYPE.FOOTER) {
+      const end = at + FOOTER_BYTES;
+      if (!isFooter(bytes, at, place)) continue;
+      if (judgeElement(bytes, end, isWhole, context) === "strong") return end;
+    } else if (type <= SECTION_TYPE.COMMAND && (at < near || SAYS_ENOUGH.has(type))) {
+      if (judgeElement(bytes, at, isWhole, context) === "strong") return at;
+    }
+  }
+  return undefined;
+}
+
+/** Types whose heads are long enough to be recognised anywhere. */
+const SAYS_ENOUGH: ReadonlySet<number> = new Set([
+  SECTION_TYPE.EOF,
+  SECTION_TYPE.START,
+  SECTION_TYPE.FULL,
+]);
+
+function isFooter(bytes: Uint8Array, at: number, place: DamagedPlace): boolean {
+  if (!place.hasFooters || at + FOOTER_BYTES > bytes.length) return false;
+  const id = new DataView(bytes.buffer, bytes.byteOffset + at + 1, 4).getUint32(0);
+  return place.sectionIds.has(id);
+}
+
+/** Reads so many bytes, fewer only where the source ends. */
+export function readFully(source: ByteSource, offset: number, into: Uint8Array): number {
   let done = 0;
   while (done < into.length) {
     const count = source.readAt(offset + done, into.subarray(done));

@@ -10,11 +10,12 @@ import type { StreamItem } from "../../format/items.ts";
 import type { StreamVisitor } from "../../format/payload.ts";
 import { StreamReader } from "../../format/stream.ts";
 import type { Vmdescription } from "../../format/vmdescription.ts";
-import { ChannelMerger } from "../channels/merger.ts";
+import { ChannelMerger, type ChannelWatcher } from "../channels/merger.ts";
 import { type Check, type CheckContext, fanOut, type StreamEnd } from "./check.ts";
 import { CHECKS } from "./checks/mod.ts";
 import { Findings } from "./findings.ts";
-import { findResumption } from "./resync.ts";
+import { isInDescription, Recovery } from "./recovery.ts";
+import type { RuleId } from "./rule.ts";
 import { reportError } from "./rule_of_error.ts";
 
 /** How an input is checked. */
@@ -71,9 +72,6 @@ export function unopenedValidation(error: FormatError): Validation {
   return { valid: false, findings, checked: NOTHING_CHECKED };
 }
 
-/** Damaged places behind which a stream is looked for. */
-const MAX_RESUMPTIONS = 100;
-
 /**
  * Checks an input, which has to be able to give any byte again, in steps of an item each.
  *
@@ -94,7 +92,9 @@ class Validator {
   readonly #checks: readonly Check[];
   readonly #reader: StreamReader;
   readonly #merger: ChannelMerger | undefined;
-  readonly #counts = { items: 0, sections: 0, devices: 0, undescribed: 0, resumptions: 0 };
+  readonly #counts = { items: 0, sections: 0, devices: 0, undescribed: 0 };
+  readonly #recovery: Recovery;
+  #isDamaged = false;
   #offset: number;
 
   constructor(input: OpenInput, options: ValidateOptions) {
@@ -105,22 +105,24 @@ class Validator {
     this.#checks = CHECKS.map((make) => make(context));
     const visitors = this.#checks.flatMap(({ visitor }) => visitor ?? []);
     const all: StreamVisitor = fanOut(visitors);
+    const watcher: ChannelWatcher = fanOut(this.#checks.flatMap(({ channels }) => channels ?? []));
     this.#merger = pageChannels &&
-      new ChannelMerger(all, pageChannels, { content: "if-compressed" });
+      new ChannelMerger(all, pageChannels, { content: "if-compressed", watcher });
     this.#reader = new StreamReader(source, {
       offset: streamOffset,
       visitor: this.#merger ?? all,
       ...(options.vmdescription === undefined ? {} : { vmdescription: options.vmdescription }),
     });
+    this.#recovery = new Recovery(input, this.#reader);
   }
 
   #context(options: ValidateOptions): CheckContext {
-    const counts = this.#counts;
+    const isDamaged = (): boolean => this.#isDamaged;
     return {
       input: this.#input,
       slack: options.slack ?? false,
       get isDamaged() {
-        return counts.resumptions > 0;
+        return isDamaged();
       },
       report: (rule, details) => this.#findings.report(rule, details),
     };
@@ -133,7 +135,9 @@ class Validator {
     } finally {
       this.#merger?.[Symbol.dispose]();
     }
+    const { marks = 0, kindOfMarks, totals = [] } = this.#merger ?? {};
     const end: StreamEnd = {
+      channels: { marks, kindOfMarks, totals },
       offset: this.#offset,
       hasFooters: this.#reader.hasFooters,
       pageBytes: this.#reader.pageBytes,
@@ -149,14 +153,16 @@ class Validator {
         for (const item of items) {
           this.#take(item);
           yield item;
+          const doubt = this.#recovery.take(item);
+          if (doubt !== undefined) throw doubt;
         }
         return;
       } catch (error) {
         if (!isFormatError(error)) throw error;
-        reportError(this.#findings, error);
-        const resumption = this.#resumption(error);
+        const { rule, resumption } = this.#recovery.judge(error);
+        this.#reportOnce(error, rule);
+        this.#isDamaged ||= !isInDescription(error);
         if (resumption === undefined) return this.#giveUp(error);
-        this.#counts.resumptions += 1;
         this.#findings.skip({
           offset: error.offset,
           lengthBytes: Math.max(0, resumption - error.offset),
@@ -167,25 +173,22 @@ class Validator {
     }
   }
 
-  /** Where the stream goes on behind an error. */
-  #resumption(error: FormatError): number | undefined {
-    const { source } = this.#input;
-    const reader = this.#reader;
-    const isOutside = error.code === "limit-exceeded" || error.code === "out-of-range";
-    if (!source.seekable || isOutside || this.#counts.items === 0) return undefined;
-    if (this.#counts.resumptions >= MAX_RESUMPTIONS) return undefined;
-    const open = reader.openSection;
-    // What stands before the damage was right, so nothing begins there.
-    const from = Math.max(error.offset, open?.payloadOffset ?? 0, this.#offset);
-    return findResumption(source, {
-      from: open === undefined ? from + 1 : from,
-      sectionId: open?.section.id,
-      hasFooters: reader.hasFooters ?? true,
-      iterableIds: reader.iterableIds,
-    });
+  /** Reports an error; two places that disagree are met at both. */
+  #reportOnce(error: FormatError, rule: RuleId | undefined): void {
+    if (error.code === "bad-page-size") {
+      const { expected, found } = error;
+      const isKnown = this.#findings.kept.some((each) =>
+        each.rule === error.rule && each.expected === expected && each.found === found
+      );
+      if (isKnown) return;
+    }
+    reportError(this.#findings, error, rule);
   }
 
-  #giveUp({ offset }: FormatError): void {
+  #giveUp(error: FormatError): void {
+    const { offset } = error;
+    // The description is the last that stands there.
+    if (isInDescription(error)) return;
     const { sizeBytes } = this.#input.source;
     const lengthBytes = sizeBytes === undefined ? undefined : Math.max(0, sizeBytes - offset);
     if (lengthBytes === 0) return;
@@ -205,7 +208,7 @@ class Validator {
   }
 
   #endChannels(): void {
-    if (this.#merger === undefined || this.#counts.resumptions > 0) return;
+    if (this.#merger === undefined || this.#isDamaged) return;
     try {
       this.#merger.finish();
     } catch (error) {
@@ -216,7 +219,8 @@ class Validator {
 
   result(): Validation {
     const findings = this.#findings;
-    const { items, sections, devices, undescribed, resumptions } = this.#counts;
+    const { items, sections, devices, undescribed } = this.#counts;
+    const { resumptions } = this.#recovery;
     return {
       valid: findings.countOf("error") === 0,
       findings,

@@ -5,19 +5,24 @@
  */
 
 import type { SectionItem, StreamItem } from "../../../format/items.ts";
+import type { SectionType } from "../../../format/section.ts";
 import { quoteText } from "../../../format/text.ts";
 import type { Check, CheckContext, StreamEnd } from "../check.ts";
 
-/** An entry whose sections were seen. */
+/** What is remembered of an entry; never its item, which has the device's state. */
 interface Entry {
-  readonly item: SectionItem;
+  readonly type: SectionType;
+  readonly idstr: string;
+  readonly offset: number;
   hasEnd: boolean;
 }
 
 /** Checks SEC-007, SEC-009 and SEC-010. */
 export function sectionOrderCheck(context: CheckContext): Check {
   const entries = new Map<number, Entry>();
-  const names = new Map<string, SectionItem>();
+  const names = new Map<string, Entry>();
+  let hasAnyEnd = false;
+  let hasDevices = false;
   const onSection = (item: SectionItem) => {
     const { section: { id, idstr, instanceId }, type, offset } = item;
     const path = [`section ${id} ${quoteText(idstr)}`];
@@ -34,21 +39,25 @@ export function sectionOrderCheck(context: CheckContext): Check {
           found: `${quoteText(name)}, also at offset ${before.offset}`,
         });
       }
-      names.set(name, item);
-      entries.set(id, { item, hasEnd: type === "full" });
-    } else if (entry?.hasEnd === true && entry.item.type === "start") {
+      const announced = { type, idstr, offset, hasEnd: type === "full" };
+      names.set(name, announced);
+      entries.set(id, announced);
+    } else if (entry?.hasEnd === true && entry.type === "start") {
       context.report("SEC-010", { offset, path, message: `${type.toUpperCase()} behind END` });
     } else if (type === "end" && entry !== undefined) entry.hasEnd = true;
+    hasAnyEnd ||= type === "end";
+    hasDevices ||= type === "full";
   };
   return {
     item: (item: StreamItem) => {
       if (item.kind === "section") onSection(item);
     },
     end: ({ offset }: StreamEnd) => {
-      if (context.isDamaged) return;
-      for (const { item, hasEnd } of entries.values()) {
+      // A background snapshot ends no entry.
+      const isSnapshot = !hasAnyEnd && hasDevices;
+      if (context.isDamaged || isSnapshot) return;
+      for (const [id, { idstr, hasEnd }] of entries) {
         if (hasEnd) continue;
-        const { id, idstr } = item.section;
         context.report("SEC-009", {
           offset,
           path: [`section ${id} ${quoteText(idstr)}`],

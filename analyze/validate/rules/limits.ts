@@ -11,7 +11,7 @@ export const LIMIT_RULES: readonly Rule[] = [
   {
     id: "LIM-001",
     severity: "error",
-    title: "No limit of this program is reached (docs/errors.md)",
+    title: "No limit of this program is reached (docs/errors.md).",
     reaction: "nothing",
     qemu: "Has limits of its own, or none.",
     tried: [],
@@ -19,9 +19,9 @@ export const LIMIT_RULES: readonly Rule[] = [
   {
     id: "LIM-002",
     severity: "error",
-    title: "Offsets and lengths are at most 2^53 - 1",
+    title: "Offsets, lengths and addresses are at most 2^53 - 1.",
     reaction: "rejects",
-    qemu: "Refuses the stream: no file is that long.",
+    qemu: "Refuses the stream: no file is that long, and no block that large.",
     tried: [],
   },
 ];
