@@ -25,6 +25,7 @@ const SUBCOMMANDS: Record<string, () => Promise<{ readonly makeCommand: MakeComm
   read: () => import("./read_command.ts"),
   registers: () => import("./registers_command.ts"),
   validate: () => import("./validate_command.ts"),
+  diff: () => import("./diff_command.ts"),
   convert: () => import("./convert_command.ts"),
   roundtrip: () => import("./roundtrip_command.ts"),
   capture: () => import("./capture_command.ts"),
