@@ -15,7 +15,7 @@
  */
 
 import type { OpenChannel, OpenChannels } from "../../container/channels.ts";
-import { FormatError } from "../../format/error.ts";
+import { FormatError, isFormatError } from "../../format/error.ts";
 import { DEFAULT_LIMITS } from "../../format/limits.ts";
 import {
   MULTIFD_BLOCK_BYTES,
@@ -23,15 +23,16 @@ import {
   type MultifdPacket,
   type MultifdRamPacket,
 } from "../../format/multifd/channel.ts";
+import type { MultifdInitialPacket } from "../../format/multifd/initial_packet.ts";
 import type { StreamVisitor } from "../../format/payload.ts";
 import type { RamBlock } from "../../format/ram.ts";
 import { newRamContext, type RamRun, RamScanner } from "../../format/ram_scanner.ts";
 import { ByteReader } from "../../format/reader.ts";
-import type { SectionIdentity, SectionType } from "../../format/section.ts";
 import { PageSet } from "../memory/page_set.ts";
 import { type ChannelTotals, newTotals } from "./totals.ts";
 import { PacketRuns } from "./packet_runs.ts";
 import { inferPageBytes } from "./page_size.ts";
+import { passedOn } from "./pass_on.ts";
 
 /** What a visitor wants to see of pages. */
 export interface MergerOptions {
@@ -39,6 +40,21 @@ export interface MergerOptions {
   readonly content: boolean | "if-compressed";
   /** Whether pages shall come by ascending address, for who writes them; where they stand in the input is then not told. */
   readonly sorted?: boolean;
+  /** Who wants to see the packets themselves. */
+  readonly watcher?: ChannelWatcher;
+}
+
+/** Called while multifd channels are read, for those who want more than their pages. */
+export interface ChannelWatcher {
+  /** Called with the first packet of each channel. */
+  channel?(open: OpenChannel, initial: MultifdInitialPacket): void;
+  /** Called with each packet behind its pages; so many of them came before since the last mark. */
+  packet?(open: OpenChannel, packet: MultifdPacket, repeatedPages: number): void;
+  /**
+   * Called instead of failing: a channel is then read on behind the damage where a packet can be found, and is taken for ended otherwise.
+   * `isEnd`: nothing in the channel is wrong, but it ends before a SYNC packet for which the main channel has a mark.
+   */
+  damage?(open: OpenChannel, error: FormatError, isEnd: boolean): void;
 }
 
 /** A block buffer for packets whose payloads are mostly passed over: what is read behind a header is wasted. */
@@ -54,6 +70,8 @@ interface Channel {
   reader: MultifdChannelReader | undefined;
   /** The next packet, once it was read. */
   pending: MultifdPacket | undefined;
+  /** Whether nothing more can be read of it. */
+  isLost: boolean;
 }
 
 /** The visitor of the main channel that looks into the others at the right moments. */
@@ -82,6 +100,7 @@ export class ChannelMerger implements StreamVisitor {
   /** Shows the pages of `channels` to `inner`, beside those of the main channel. */
   constructor(inner: StreamVisitor, channels: OpenChannels, options: MergerOptions) {
     this.#inner = inner;
+    Object.assign(this, passedOn(inner));
     this.#options = options;
     this.#newDecompressor = channels.newDecompressor;
     const of = (role: string) => channels.channels.filter(({ channel }) => channel.role === role);
@@ -90,6 +109,7 @@ export class ChannelMerger implements StreamVisitor {
       totals: newTotals(open.channel),
       reader: undefined,
       pending: undefined,
+      isLost: false,
     }));
     this.#preempt = of("preempt");
     this.#runs = new PacketRuns(options.sorted ?? false, (run) => this.#page(run));
@@ -98,11 +118,6 @@ export class ChannelMerger implements StreamVisitor {
   /** What was in each channel. */
   get totals(): readonly ChannelTotals[] {
     return [...this.#multifd.map(({ totals }) => totals), ...this.#preemptTotals];
-  }
-
-  /** Passes on. */
-  section(type: SectionType, offset: number, section: SectionIdentity): void {
-    this.#inner.section?.(type, offset, section);
   }
 
   /** Takes the block list, which the channels' packets refer to. */
@@ -137,22 +152,13 @@ export class ChannelMerger implements StreamVisitor {
     this.#inner.run?.(run, this.#pageBytes);
   }
 
-  /** Passes on. */
-  discard(block: RamBlock, startAddress: number, lengthBytes: number, pageBytes: number): void {
-    this.#inner.discard?.(block, startAddress, lengthBytes, pageBytes);
-  }
-
-  /** Passes on. */
-  dirtyBitmap(...parameters: Parameters<NonNullable<StreamVisitor["dirtyBitmap"]>>): void {
-    this.#inner.dirtyBitmap?.(...parameters);
-  }
-
   /** Takes the packets of all channels up to their next SYNC. */
   #synchronise(): void {
     this.marks += 1;
     const waiting = new Set(this.#multifd);
-    while (waiting.size > 0) {
+    for (;;) {
       const channel = this.#earliest(waiting);
+      if (channel === undefined) break;
       const packet = channel.pending!;
       channel.pending = undefined;
       this.#take(channel, packet);
@@ -164,17 +170,44 @@ export class ChannelMerger implements StreamVisitor {
     this.#round.clear();
   }
 
-  /** The channel with the packet of the lowest number; each of them has to have one more. */
-  #earliest(channels: Iterable<Channel>): Channel {
+  /** The channel with the packet of the lowest number; each of them has to have one more. `undefined` where none is left. */
+  #earliest(channels: Set<Channel>): Channel | undefined {
     let earliest: Channel | undefined;
     for (const channel of channels) {
-      channel.pending ??= this.#readerOf(channel).next();
-      if (channel.pending === undefined) throw this.#missingSync(channel);
+      channel.pending ??= this.#next(channel);
+      if (channel.pending === undefined) {
+        // Whoever is not told of it has an error instead.
+        if (!channel.isLost) this.#tell(channel, this.#missingSync(channel), true);
+        channel.isLost = true;
+        channels.delete(channel);
+        continue;
+      }
       if (earliest === undefined || numberOf(channel.pending) < numberOf(earliest.pending!)) {
         earliest = channel;
       }
     }
-    return earliest!;
+    return earliest;
+  }
+
+  /** The next packet of a channel; `undefined` at its end, and where damage can't be passed over. */
+  #next(channel: Channel): MultifdPacket | undefined {
+    while (!channel.isLost) {
+      try {
+        return this.#readerOf(channel).next();
+      } catch (error) {
+        if (!isFormatError(error)) throw error;
+        this.#tell(channel, error, false);
+        channel.isLost = channel.reader?.resume() !== true;
+      }
+    }
+    return undefined;
+  }
+
+  /** Tells the watcher of damage; without one it is an error. */
+  #tell({ open }: { readonly open: OpenChannel }, error: FormatError, isEnd: boolean): void {
+    const { watcher } = this.#options;
+    if (watcher?.damage === undefined) throw error;
+    watcher.damage(open, error, isEnd);
   }
 
   #missingSync({ open, totals }: Channel): FormatError {
@@ -198,10 +231,18 @@ export class ChannelMerger implements StreamVisitor {
       content: this.#options.content,
       newDecompressor: this.#newDecompressor,
     });
+    this.#options.watcher?.channel?.(channel.open, channel.reader.initial);
     return channel.reader;
   }
 
-  #take({ open, totals }: Channel, packet: MultifdPacket): void {
+  #take(channel: Channel, packet: MultifdPacket): void {
+    const before = this.repeatedPages;
+    this.#add(channel, packet);
+    const { watcher } = this.#options;
+    watcher?.packet?.(channel.open, packet, this.repeatedPages - before);
+  }
+
+  #add({ open, totals }: Channel, packet: MultifdPacket): void {
     totals.packets += 1;
     totals.payloadBytes += packet.payloadBytes;
     if (packet.kind === "device-state") {
@@ -219,7 +260,7 @@ export class ChannelMerger implements StreamVisitor {
   finish(): void {
     for (const channel of this.#multifd) {
       for (;;) {
-        const packet = channel.pending ?? this.#readerOf(channel).next();
+        const packet = channel.pending ?? this.#next(channel);
         channel.pending = undefined;
         if (packet === undefined) break;
         if (packet.kind === "ram" && hasPages(packet)) this.latePackets += 1;
@@ -227,7 +268,14 @@ export class ChannelMerger implements StreamVisitor {
         this.#take(channel, packet);
       }
     }
-    for (const open of this.#preempt) this.#takeRecords(open);
+    for (const open of this.#preempt) {
+      try {
+        this.#takeRecords(open);
+      } catch (error) {
+        if (!isFormatError(error)) throw error;
+        this.#tell({ open }, error, false);
+      }
+    }
   }
 
   #takeRecords(open: OpenChannel): void {

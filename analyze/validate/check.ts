@@ -6,6 +6,8 @@
 
 import type { OpenInput } from "../../container/open.ts";
 import type { StreamItem } from "../../format/items.ts";
+import type { ChannelWatcher, SyncMarks } from "../channels/merger.ts";
+import type { ChannelTotals } from "../channels/totals.ts";
 import type { StreamVisitor } from "../../format/payload.ts";
 import type { RamBlock } from "../../format/ram.ts";
 import type { FindingDetails } from "./findings.ts";
@@ -33,6 +35,12 @@ export interface StreamEnd {
   readonly pageBytes: number | undefined;
   /** The RAM blocks; empty without a list. */
   readonly blocks: readonly RamBlock[];
+  /** The channels besides the main one, and the marks that the main one has for them. */
+  readonly channels: {
+    readonly totals: readonly ChannelTotals[];
+    readonly marks: number;
+    readonly kindOfMarks: SyncMarks | undefined;
+  };
 }
 
 /** A check. */
@@ -41,6 +49,8 @@ export interface Check {
   item?(item: StreamItem): void;
   /** What it wants to see of payloads. */
   readonly visitor?: StreamVisitor;
+  /** What it wants to see of multifd channels. */
+  readonly channels?: ChannelWatcher;
   /** Called when the stream has ended, or nothing more of it can be read. */
   end?(end: StreamEnd): void;
 }
@@ -51,7 +61,7 @@ export type MakeCheck = (context: CheckContext) => Check;
 type Method = (...parameters: unknown[]) => unknown;
 
 /** One visitor that shows all of them what it sees; it has only the methods that some of them have, because the reader spares itself the rest. */
-export function fanOut(visitors: readonly StreamVisitor[]): StreamVisitor {
+export function fanOut<Visitor extends object>(visitors: readonly Visitor[]): Visitor {
   const names = new Set(visitors.flatMap((visitor) => methodNames(visitor)));
   const all: Record<string, Method> = {};
   for (const name of names) {
@@ -64,7 +74,7 @@ export function fanOut(visitors: readonly StreamVisitor[]): StreamVisitor {
       for (const method of methods) method(...parameters);
     };
   }
-  return all;
+  return all as Visitor;
 }
 
 function methodNames(visitor: object): string[] {

@@ -175,6 +175,16 @@ export class SnapshotStateSource implements ByteSource {
     return this.#readImage(place, part);
   }
 
+  /** The first byte of the state that reads as zero because its cluster is not in the image; `undefined` if all are there. */
+  firstHole(): number | undefined {
+    const { clusterBytes, hasExtendedL2 } = this.#header;
+    const unitBytes = hasExtendedL2 ? clusterBytes / SUBCLUSTERS : clusterBytes;
+    for (let offset = 0; offset < this.sizeBytes; offset += unitBytes) {
+      if (this.#place(offset) === ZEROS) return offset;
+    }
+    return undefined;
+  }
+
   /** Reads from the image, which must have at least one of the bytes. */
   #readImage(hostOffset: number, into: Uint8Array): number {
     const got = this.#image.readAt(this.#base + hostOffset, into);

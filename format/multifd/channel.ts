@@ -13,7 +13,12 @@ import type { ByteReader } from "../reader.ts";
 import type { MultifdDecompressor } from "./compression.ts";
 import { badMultifd, isZero, PayloadError } from "./error.ts";
 import { MULTIFD_FLAG, type MultifdMethod, multifdMethod } from "./flags.ts";
-import { decodeInitialPacket, type MultifdInitialPacket } from "./initial_packet.ts";
+import {
+  decodeInitialPacket,
+  MULTIFD_MAGIC,
+  MULTIFD_VERSION,
+  type MultifdInitialPacket,
+} from "./initial_packet.ts";
 import {
   decodeOffsets,
   MULTIFD_PACKET_BYTES,
@@ -32,9 +37,13 @@ import {
   decodePacketName,
   headerNotes,
   type MultifdDeviceStateHeader,
+  type MultifdPacketHeader,
   type MultifdRamHeader,
   payloadBytesOf,
 } from "./packet_header.ts";
+
+/** Bytes that a search for the next packet looks at together. */
+const SCAN_BYTES = 4096;
 
 const NO_PAGES: MultifdPages = { normal: [], zero: [] };
 
@@ -108,6 +117,14 @@ export interface MultifdChannelOptions {
  */
 export const MULTIFD_BLOCK_BYTES: number = 64 * 1024;
 
+/** Whether magic and version of a packet stand so many bytes behind the cursor. */
+function startsPacket(reader: ByteReader, ahead: number): boolean {
+  if (reader.fill(ahead + 8) < ahead + 8) return false;
+  const at = reader.head + ahead;
+  return reader.view.getUint32(at) === MULTIFD_MAGIC &&
+    reader.view.getUint32(at + 4) === MULTIFD_VERSION;
+}
+
 /**
  * Reads a channel.
  *
@@ -140,6 +157,10 @@ export class MultifdChannelReader implements Disposable {
   readonly #options: MultifdChannelOptions;
   readonly #depth: number;
   #index = 0;
+  /** Where the packet that is read begins, and where it ends if its header is right. */
+  #packet = { offset: 0, end: 0 };
+  /** Whether a payload was passed over that later ones of the same compressed stream refer to. */
+  #isInterrupted = false;
   #decompressor: MultifdDecompressor | undefined;
   /** Where payloads go that don't stand whole in the reader's buffer. */
   #payload: Uint8Array = new Uint8Array(0);
@@ -176,10 +197,51 @@ export class MultifdChannelReader implements Disposable {
     const index = this.#index++;
     reader.path.push(`packet ${index}`);
     const offset = reader.offset;
+    this.#packet = { offset, end: 0 };
     const header = decodePacketHeader(reader);
+    this.#packet.end = this.#endOf(header);
     if (header.kind === "device-state") return this.#deviceState(header, offset);
     reader.path[this.#depth] = `packet ${index} (packet_num ${header.packetNumber})`;
     return this.#ram(header, offset);
+  }
+
+  /** Where the packet ends whose header was read just now. */
+  #endOf(header: MultifdPacketHeader): number {
+    const { pageBytes } = this.#options;
+    const { offset } = this.#reader;
+    if (header.kind === "device-state") return offset + header.nextPacketBytes;
+    // QEMU does not look at the size of what is not compressed, and neither does who goes on.
+    const isPlain = multifdMethod(header.flags) === "none";
+    const payloadBytes = isPlain ? header.normalPages * pageBytes : payloadBytesOf(header);
+    return offset + multifdOffsetsBytes(pageBytes) + payloadBytes;
+  }
+
+  /**
+   * After an error of {@link next}: goes to where a packet begins, behind the damaged one if that is where its header says, else at the
+   * next magic number. False where there is none. What zlib and zstd compressed is no longer looked at.
+   */
+  resume(): boolean {
+    const reader = this.#reader;
+    const { offset, end } = this.#packet;
+    this.#isInterrupted = true;
+    const { sizeBytes = Infinity } = reader.source;
+    if (end > offset && end <= sizeBytes) {
+      reader.seek(end);
+      if (end === sizeBytes || startsPacket(reader, 0)) return true;
+    }
+    reader.seek(offset + 8);
+    while (reader.fill(SCAN_BYTES) >= 8) {
+      const last = reader.tail - 8;
+      for (let at = reader.head; at <= last; at++) {
+        at = reader.buffer.indexOf(MULTIFD_MAGIC >>> 24, at);
+        if (at < 0 || at > last) break;
+        if (!startsPacket(reader, at - reader.head)) continue;
+        reader.head = at;
+        return true;
+      }
+      reader.head = last + 1;
+    }
+    return false;
   }
 
   #deviceState(header: MultifdDeviceStateHeader, offset: number): MultifdDeviceStatePacket {
@@ -245,7 +307,8 @@ export class MultifdChannelReader implements Disposable {
     const reader = this.#reader;
     if (payloadBytes === 0) return undefined;
     const { content = true, newDecompressor } = this.#options;
-    const isWanted = content === true || (content === "if-compressed" && method !== "none");
+    const isLost = this.#isInterrupted && (method === "zlib" || method === "zstd");
+    const isWanted = !isLost && content !== false && (content === true || method !== "none");
     if (!isWanted || (method !== "none" && newDecompressor === undefined)) {
       reader.skip(payloadBytes, "payload of a multifd packet");
       return undefined;

@@ -91,7 +91,8 @@ class MultifdCheck {
       report("MFD-018", { offset, path, message: `In a packet's header, ${note}` });
     }
     if (packet.kind === "device-state") return this.#deviceState(packet, path);
-    if (repeatedPages > 0 && this.#damaged.size === 0 && !this.#context.isDamaged) {
+    const isStrict = (this.#release ?? 0) >= STRICT_RELEASE;
+    if (isStrict && repeatedPages > 0 && this.#damaged.size === 0 && !this.#context.isDamaged) {
       const message = `${repeatedPages} page(s) came since the last synchronisation already`;
       report("MFD-026", { offset, path, message });
     }
