@@ -17,6 +17,7 @@ import {
   type Script,
   type Setting,
 } from "./comparisons.ts";
+import { CONVERT_FILES, convertComparisons } from "./convert.ts";
 import { writeClassicStream, writeMappedStream, type Written } from "./generate.ts";
 import { halfZeroGuest, sparseGuest } from "./guest.ts";
 import { loadRecording } from "./recording.ts";
@@ -169,7 +170,8 @@ function printResult(rows: readonly Row[]): void {
 async function main(options: Options): Promise<number> {
   const folder = options.dir ?? Deno.makeTempDirSync({ prefix: "migstream-bench-" });
   Deno.mkdirSync(folder, { recursive: true });
-  const names = ["classic.mig", "mapped.mig", "sparse.mig", ...MEMORY_FILES, ...CAPTURE_FILES];
+  const inputs = ["classic.mig", "mapped.mig", "sparse.mig"];
+  const names = [...inputs, ...CONVERT_FILES, ...MEMORY_FILES, ...CAPTURE_FILES];
   const files = names
     .map((file) => `${folder}/${file}`);
   try {
@@ -182,6 +184,7 @@ async function main(options: Options): Promise<number> {
     const captures = await writeCaptures(Deno.realPathSync(folder), recording, guest);
     const comparisons = [
       ...listComparisons(setting),
+      ...convertComparisons(setting),
       ...memoryComparisons(memory),
       ...multifdComparisons(captures),
     ];

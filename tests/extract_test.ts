@@ -3,7 +3,8 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
-import { bitmapBytes, setBitmapBit } from "../format/mapped_ram.ts";
+import { buildImage } from "../analyze/image/build.ts";
+import { saveImage } from "../analyze/image/save.ts";
 import { encodeRamEos, encodeRamWord, RAM_SAVE_FLAG } from "../format/ram.ts";
 import { encodeBlockEntry } from "../format/ram_blocks.ts";
 import { filesBelow, migstream, migstreamCommand, withFolder } from "./process.ts";
@@ -230,48 +231,19 @@ Deno.test("extract: hostile block names stay inside the folder", async () => {
 });
 
 /** A mapped-ram file of one block of 64 GiB with one page. */
-function hugeMapped(path: string): void {
-  const usedLengthBytes = 64 * 2 ** 30;
-  const pages = usedLengthBytes / 4096;
-  const head = new StreamBuilder()
-    .configuration({
-      subsections: [{ name: "configuration/capabilities", capabilities: ["mapped-ram"] }],
-    });
-  const start = head.writer.offset + 1 + 4 + 1 + 3 + 4 + 4 + 8;
-  const bitmapOffset = start + 1 + 1 + 8 + 28;
-  const pagesOffset = Math.ceil((bitmapOffset + bitmapBytes(pages)) / 0x100000) * 0x100000;
-  head.section("start", 1, "ram", (writer) => {
-    encodeRamWord(writer, usedLengthBytes, RAM_SAVE_FLAG.MEM_SIZE);
-    const mapped = { version: 1, pageBytes: 4096, bitmapOffset, pagesOffset };
-    encodeBlockEntry(writer, {
-      name: "m",
-      index: 0,
-      usedLengthBytes,
-      entryOffset: start,
-      entryBytes: bitmapOffset - start,
-      mapped,
-    });
-  }, { versionId: 4 });
-  const bitmap = new Uint8Array(bitmapBytes(pages));
-  setBitmapBit(bitmap, 5, true);
-  const tail = new StreamBuilder().section("start", 1, "ram", encodeRamEos, { versionId: 4 })
-    .eof().bytes();
-  using file = Deno.openSync(path, { write: true, create: true });
-  const writeAt = (offset: number, bytes: Uint8Array) => {
-    file.seekSync(offset, Deno.SeekMode.Start);
-    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-  };
-  writeAt(0, head.bytes().subarray(0, bitmapOffset));
-  writeAt(bitmapOffset, bitmap);
-  writeAt(pagesOffset + 5 * 4096, new Uint8Array(4096).fill(9));
-  // Only what stands behind the section's header: the end of the payload, the footer, the end of the stream.
-  writeAt(pagesOffset + usedLengthBytes, tail.subarray(8 + 17));
+async function hugeMapped(path: string): Promise<void> {
+  const content = [{ address: 5 * 4096, bytes: new Uint8Array(4096).fill(9) }];
+  const image = buildImage({
+    machine: "test",
+    blocks: [{ name: "m", sizeBytes: 64 * 2 ** 30, content }],
+  });
+  await saveImage(image, path, { to: "mapped-ram", sync: false });
 }
 
 Deno.test("extract: 64 GiB that are nearly empty, and an interruption that leaves nothing", async () => {
   await withFolder(async (folder) => {
     const path = `${folder}/huge`;
-    hugeMapped(path);
+    await hugeMapped(path);
     const started = performance.now();
     const { code, err } = await extract([path, "--out", `${folder}/out`]);
     assertEquals(code, 0, err);

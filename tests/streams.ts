@@ -4,31 +4,29 @@
  * @module
  */
 
-import { type Command, encodeCommand } from "../format/command.ts";
-import { type Configuration, encodeConfiguration } from "../format/configuration.ts";
-import { encodeFileHeader } from "../format/header.ts";
+import type { Command } from "../format/command.ts";
+import type { Configuration } from "../format/configuration.ts";
 import { placeMappedRam, setBitmapBit } from "../format/mapped_ram.ts";
 import { encodeRamEos, encodeRamWord, encodeZeroPage, RAM_SAVE_FLAG } from "../format/ram.ts";
 import { encodeBlockEntry } from "../format/ram_blocks.ts";
-import { encodeFooter, encodeSectionHeader, type SectionType } from "../format/section.ts";
-import { encodeVmdescription } from "../format/vmdescription.ts";
-import { ByteWriter } from "../format/writer.ts";
+import type { SectionType } from "../format/section.ts";
+import { BytesSink } from "../format/sink.ts";
+import { type SectionPayload, StreamWriter } from "../format/stream_writer.ts";
 
-/** Writes a stream piece by piece. */
+/** Writes a stream piece by piece: a {@link StreamWriter} whose calls can be chained, with defaults for what a test does not care about. */
 export class StreamBuilder {
-  /** What was written. */
-  readonly writer: ByteWriter = new ByteWriter();
-  readonly #footers: boolean;
+  readonly #sink = new BytesSink();
+  readonly #writer: StreamWriter;
 
-  /** Begins with the file header. */
-  constructor({ footers = true }: { footers?: boolean } = {}) {
-    this.#footers = footers;
-    encodeFileHeader(this.writer, { version: 3 });
+  /** Begins with the file header; with `nested` continues there instead. */
+  constructor({ footers = true, nested }: { footers?: boolean; nested?: StreamWriter } = {}) {
+    this.#writer = nested ?? new StreamWriter(this.#sink, { footers });
+    if (nested === undefined) this.#writer.header();
   }
 
   /** Adds the configuration. */
   configuration(configuration: Partial<Configuration> = {}): this {
-    encodeConfiguration(this.writer, { machine: "test", subsections: [], ...configuration });
+    this.#writer.configuration({ machine: "test", subsections: [], ...configuration });
     return this;
   }
 
@@ -37,64 +35,51 @@ export class StreamBuilder {
     type: SectionType,
     id: number,
     idstr: string,
-    payload: Uint8Array | ((writer: ByteWriter) => void),
+    payload: SectionPayload,
     { instanceId = 0, versionId = 1 }: { instanceId?: number; versionId?: number } = {},
   ): this {
-    encodeSectionHeader(this.writer, type, { id, idstr, instanceId, versionId });
-    if (payload instanceof Uint8Array) this.writer.bytes(payload);
-    else payload(this.writer);
-    if (this.#footers) encodeFooter(this.writer, id);
+    this.#writer.section(type, { id, idstr, instanceId, versionId }, payload);
     return this;
   }
 
   /** Adds the START section of the RAM with one block of zero pages. */
   ram(name = "m", pages = 2, pageBytes = 4096): this {
-    const usedLengthBytes = pages * pageBytes;
-    return this.section("start", 1, "ram", (writer) => {
-      encodeRamWord(writer, usedLengthBytes, RAM_SAVE_FLAG.MEM_SIZE);
-      encodeBlockEntry(writer, {
-        name,
-        index: 0,
-        usedLengthBytes,
-        entryOffset: writer.offset,
-        entryBytes: 0,
-      });
-      encodeRamEos(writer);
-    }, { versionId: 4 });
+    this.#writer.ram("start", 1, (ram) => {
+      ram.blockList([{ name, usedLengthBytes: pages * pageBytes }]);
+      ram.eos();
+    });
+    return this;
   }
 
   /** Adds a command. */
   command(command: Command): this {
-    encodeCommand(this.writer, command);
+    this.#writer.command(command);
     return this;
   }
 
   /** Adds a package: its command and what `build` writes. */
   package(build: (builder: StreamBuilder) => void): this {
-    const inner = new StreamBuilder({ footers: this.#footers });
-    build(inner);
-    const bytes = inner.writer.finish().subarray(8);
-    this.command({ name: "PACKAGED", lengthBytes: bytes.length });
-    this.writer.bytes(bytes);
+    this.#writer.package((nested) => build(new StreamBuilder({ nested })));
     return this;
   }
 
   /** Adds EOF. */
   eof(): this {
-    this.writer.u8(0, "EOF");
+    this.#writer.eof();
     return this;
   }
 
   /** Adds a description: JSON text, or what becomes it. */
   description(json: unknown): this {
     const text = typeof json === "string" ? json : JSON.stringify(json);
-    encodeVmdescription(this.writer, new TextEncoder().encode(text));
+    this.#writer.vmdescription(new TextEncoder().encode(text));
     return this;
   }
 
   /** The stream. */
   bytes(): Uint8Array {
-    return this.writer.finish();
+    this.#writer.flush();
+    return this.#sink.bytes();
   }
 }
 
