@@ -66,6 +66,26 @@ Deno.test({
   },
 });
 
+Deno.test("compile: a release says what is in it", async () => {
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "-R", ".github/sbom.ts"],
+    cwd: new URL("../", import.meta.url),
+  }).output();
+  assertEquals(code, 0);
+  const { bomFormat, components } = JSON.parse(text(stdout));
+  assertEquals(bomFormat, "CycloneDX");
+  const listed = components.map(({ name, version }: Record<string, string>) =>
+    `${name}@${version}`
+  );
+  for (const specifier of Object.values(config.imports as Record<string, string>)) {
+    const wanted = /^npm:(@?[^@]+@[^/]+)/.exec(specifier)![1]!;
+    assert(listed.includes(wanted), wanted);
+  }
+  for (const { hashes: [{ alg, content }] } of components) {
+    assertEquals([alg, content.length], ["SHA-512", 128]);
+  }
+});
+
 Deno.test("compile: a release is compiled as the task compiles", () => {
   const release = text(readProjectFile(".github/workflows/release.yml"));
   assertEquals(COMPILE_ARGS[0], "compile");
