@@ -1,6 +1,6 @@
 /**
  * Writes the streams that the benchmarks read: as QEMU writes them for a stopped guest, byte for byte but for the
- * content of the memory. The encoders are those of `format/`.
+ * content of the memory.
  *
  * ```text
  * classic     header, configuration, START ram, PART ram ..., SWITCHOVER_START, END ram, devices, EOF, description
@@ -10,10 +10,14 @@
  * @module
  */
 
+import type { ImagePart } from "../analyze/image/image.ts";
+import { mappedRamSteps } from "../analyze/image/mapped_ram.ts";
+import type { MemoryView } from "../analyze/memory/memory_view.ts";
+import { PAGE_KIND } from "../analyze/memory/page_table.ts";
+import { OutputFile } from "../container/output_file.ts";
 import { encodeCommand } from "../format/command.ts";
 import { encodeConfiguration } from "../format/configuration.ts";
 import { encodeFileHeader, STREAM_VERSION } from "../format/header.ts";
-import { bitmapBytes, MAPPED_RAM_HEADER_BYTES, placeMappedRam } from "../format/mapped_ram.ts";
 import {
   encodePage,
   encodeRamEos,
@@ -26,9 +30,9 @@ import { encodeFooter, encodeSectionHeader } from "../format/section.ts";
 import { encodeVmdescription } from "../format/vmdescription.ts";
 import { ByteWriter } from "../format/writer.ts";
 import {
+  countPages,
   type Guest,
   type GuestBlock,
-  markRun,
   PAGE_BYTES,
   PageContents,
   type PageCounts,
@@ -68,12 +72,6 @@ class Output implements Disposable {
   write(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
     this.#offset += bytes.length;
-  }
-
-  /** Goes to another offset; what is left out is a hole. */
-  seek(offset: number): void {
-    this.#file.seekSync(offset, Deno.SeekMode.Start);
-    this.#offset = offset;
   }
 
   /** Writes what `encode` encodes. */
@@ -186,57 +184,52 @@ function encodeRun(
 
 /** Writes a mapped-ram stream of `guest` to `path`: zero pages are holes in the file. */
 export function writeMappedStream(path: string, classic: Recording, guest: Guest): Written {
-  const recording = withMappedRam(classic);
-  using output = new Output(path);
-  const contents = new PageContents(guest.seed);
-  const counts: PageCounts = { zeroPages: 0, normalPages: 0 };
-  output.encode((writer) => encodeBeginning(writer, recording, guest));
-  for (let index = 0; index < guest.blocks.length; index++) {
-    const block = writeMappedBlock(output, guest, index, contents);
-    counts.zeroPages += block.zeroPages;
-    counts.normalPages += block.normalPages;
-  }
-  output.encode((writer) => {
-    encodeSectionEnd(writer, recording);
-    encodeSectionHeader(writer, "part", recording.ramSection);
-    encodeSectionEnd(writer, recording);
-    encodeEnding(writer, recording);
-  });
-  return { ...counts, parts: 1, sizeBytes: output.offset };
+  const { configuration, ramSection, devices, description } = withMappedRam(classic);
+  const bytes = (what: string, encode: (writer: ByteWriter) => void): ImagePart => {
+    const writer = new ByteWriter();
+    encode(writer);
+    return { kind: "bytes", what, content: writer.finish() };
+  };
+  const parts: ImagePart[] = [
+    { kind: "ram", type: "start", section: ramSection },
+    { kind: "ram", type: "part", section: ramSection },
+    bytes("switchover", (writer) => encodeCommand(writer, { name: "SWITCHOVER_START" })),
+    { kind: "ram", type: "end", section: ramSection },
+    { kind: "bytes", what: "devices", content: devices },
+    bytes("description", (writer) => encodeVmdescription(writer, description)),
+  ];
+  using file = new OutputFile(path, { force: true, sync: false });
+  const image = { configuration, hasFooters: true, parts, memory: memoryOf(guest) };
+  const steps = mappedRamSteps(image, file);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  file.commit();
+  return { ...countPages(guest), parts: 1, sizeBytes: step.value };
 }
 
-/** Writes a block's entry, bitmap and pages, and goes to where the next entry stands. */
-function writeMappedBlock(
-  output: Output,
-  guest: Guest,
-  index: number,
-  contents: PageContents,
-): PageCounts {
-  const block = guest.blocks[index]!;
-  const entry = blockEntry(block);
-  const entryOffset = output.offset;
-  const entryBytes = 1 + new TextEncoder().encode(block.name).length + 8 + MAPPED_RAM_HEADER_BYTES;
-  const mapped = placeMappedRam(entryOffset + entryBytes, entry.usedLengthBytes, PAGE_BYTES);
-  output.encode((writer) =>
-    encodeBlockEntry(writer, { ...entry, index, entryOffset, entryBytes, mapped })
-  );
-  if (output.offset !== mapped.bitmapOffset) throw new Error("The entry's length is miscounted");
-
-  const bitmap = new Uint8Array(bitmapBytes(block.pages));
-  const counts: PageCounts = { zeroPages: 0, normalPages: 0 };
-  const buffer = new Uint8Array(guest.longestNormalRun * PAGE_BYTES);
-  for (const run of pageRuns(guest, index)) {
-    counts[run.isZero ? "zeroPages" : "normalPages"] += run.pages;
-    if (run.isZero) continue;
-    markRun(bitmap, run);
-    for (let at = 0; at < run.pages; at++) {
-      buffer.set(contents.page(index, run.firstPage + at), at * PAGE_BYTES);
-    }
-    output.seek(mapped.pagesOffset + run.firstPage * PAGE_BYTES);
-    output.write(buffer.subarray(0, run.pages * PAGE_BYTES));
-  }
-  output.seek(mapped.bitmapOffset);
-  output.write(bitmap);
-  output.seek(mapped.pagesOffset + entry.usedLengthBytes);
-  return counts;
+/** The guest's memory, each page made when it is asked for. */
+function memoryOf(guest: Guest): MemoryView {
+  const contents = new PageContents(guest.seed);
+  const blocks = guest.blocks.map((block, index) => ({
+    ...blockEntry(block),
+    index,
+    entryOffset: 0,
+    entryBytes: 0,
+  }));
+  return {
+    pageBytes: PAGE_BYTES,
+    blocks,
+    *runs({ index }) {
+      for (const { firstPage, pages, isZero } of pageRuns(guest, index)) {
+        const kind = isZero ? PAGE_KIND.ZERO : PAGE_KIND.NORMAL;
+        yield { first: firstPage, count: pages, kind };
+      }
+    },
+    // Only whole pages with content are asked for.
+    read({ index }, address, into) {
+      for (let done = 0; done < into.length; done += PAGE_BYTES) {
+        into.set(contents.page(index, (address + done) / PAGE_BYTES), done);
+      }
+    },
+  };
 }

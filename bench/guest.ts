@@ -5,7 +5,6 @@
  * @module
  */
 
-import { setBitmapBit } from "../format/mapped_ram.ts";
 import type { Recording } from "./recording.ts";
 
 /** Target page size of the guest (x86) in bytes. */
@@ -109,13 +108,6 @@ export function countPages(guest: Guest): PageCounts {
     }
   }
   return counts;
-}
-
-/** Sets the bits of a run in a mapped-ram bitmap. */
-export function markRun(bitmap: Uint8Array, run: PageRun): void {
-  for (let page = run.firstPage; page < run.firstPage + run.pages; page++) {
-    setBitmapBit(bitmap, page, true);
-  }
 }
 
 /** The content of pages that are not zero. */
