@@ -24,11 +24,12 @@ const UUID_OFFSET = 8;
 export function channelFilesCheck(context: CheckContext): Check {
   const { channels } = context.input;
   if (channels.length === 0) return {};
-  checkNumbers(channels, context);
+  let broken = 0;
   for (const channel of channels) {
-    if (channel.role === "unknown") checkUnknown(channel, context);
+    if (channel.role === "unknown" && isBroken(channel, context)) broken += 1;
     if (channel.role === "return-path") checkReturnPath(channel, context);
   }
+  checkNumbers(channels, broken, context);
   let uuid: string | undefined;
   return {
     item: (item: StreamItem) => {
@@ -41,8 +42,14 @@ export function channelFilesCheck(context: CheckContext): Check {
   };
 }
 
-function checkNumbers(channels: readonly CapturedChannel[], context: CheckContext): void {
+/** `broken`: channels whose number is not known. */
+function checkNumbers(
+  channels: readonly CapturedChannel[],
+  broken: number,
+  context: CheckContext,
+): void {
   const multifd = channels.filter(({ role }) => role === "multifd");
+  const count = multifd.length + broken;
   const seen = new Map<number, CapturedChannel>();
   for (const channel of multifd) {
     const { channelId = -1, path } = channel;
@@ -51,11 +58,11 @@ function checkNumbers(channels: readonly CapturedChannel[], context: CheckContex
     if (before !== undefined) {
       const message = `Two channels have the number ${channelId}`;
       context.report("MFD-004", { ...at, message, found: `also in ${quoteText(before.path)}` });
-    } else if (channelId >= multifd.length) {
+    } else if (channelId >= count) {
       context.report("MFD-003", {
         ...at,
         message: "The channel has a number that is too large, or others are missing",
-        expected: `below ${multifd.length}, the number of channels`,
+        expected: `below ${count}, the number of channels`,
         found: String(channelId),
       });
     }
@@ -63,13 +70,13 @@ function checkNumbers(channels: readonly CapturedChannel[], context: CheckContex
   }
 }
 
-/** A file in which nothing was recognised may be a channel whose first packet is damaged. */
-function checkUnknown({ path, sizeBytes }: CapturedChannel, context: CheckContext): void {
+/** Whether a file in which nothing was recognised is a channel whose first packet is damaged. */
+function isBroken({ path, sizeBytes }: CapturedChannel, context: CheckContext): boolean {
   using source = openSource(path);
   const head = peekAt(source, 0, MULTIFD_INITIAL_BYTES + 4);
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   const hasMagic = (at: number) => head.length >= at + 4 && view.getUint32(at) === MULTIFD_MAGIC;
-  if (!hasMagic(0) && !hasMagic(MULTIFD_INITIAL_BYTES)) return;
+  if (!hasMagic(0) && !hasMagic(MULTIFD_INITIAL_BYTES)) return false;
   const isWhole = head.length >= MULTIFD_INITIAL_BYTES;
   const rule: RuleId = isWhole ? "MFD-001" : "MFD-022";
   context.report(rule, {
@@ -81,6 +88,7 @@ function checkUnknown({ path, sizeBytes }: CapturedChannel, context: CheckContex
     expected: isWhole ? quoteText(MULTIFD_START) : `${MULTIFD_INITIAL_BYTES} bytes`,
     found: isWhole ? quoteText(String.fromCharCode(...head.subarray(0, 8))) : `${sizeBytes}`,
   });
+  return true;
 }
 
 function checkReturnPath({ path }: CapturedChannel, context: CheckContext): void {
