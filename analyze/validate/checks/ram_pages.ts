@@ -32,9 +32,10 @@ class RamPages {
   readonly #context: CheckContext;
   readonly #sent = new Map<RamBlock, PageSet>();
   #path: readonly string[] = [];
-  /** Block of the last run, its set, and the page behind it. */
+  /** Block of the last runs, its set, and their pages, which are put into it when others come. */
   #block: RamBlock | undefined;
   #pages = new PageSet();
+  #firstPage = 0;
   #nextPage = 0;
   #repeated = 0;
   #repeatedOffset = 0;
@@ -78,12 +79,20 @@ class RamPages {
     }
     if (kind !== "zero") this.#hasContent = true;
     const first = run.address / pageBytes;
-    if (block !== this.#block) this.#enter(block);
-    // Addresses go up in a round: the page before once more is a repetition, one further down is a new round.
-    else if (first === this.#nextPage - 1) this.#repeat(run);
+    if (block !== this.#block || first !== this.#nextPage) {
+      // Addresses go up in a round: the page before once more is a repetition, one further down is a new round.
+      if (block === this.#block && first === this.#nextPage - 1) this.#repeat(run);
+      this.#flush();
+      if (block !== this.#block) this.#enter(block);
+      this.#firstPage = first;
+    }
     if (kind === "xbzrle" && !this.#pages.has(first)) this.#early(run);
-    this.#pages.addRange(first, run.count);
     this.#nextPage = first + run.count;
+  }
+
+  #flush(): void {
+    this.#pages.addRange(this.#firstPage, this.#nextPage - this.#firstPage);
+    this.#firstPage = this.#nextPage;
   }
 
   #enter(block: RamBlock): void {
@@ -109,12 +118,15 @@ class RamPages {
   }
 
   discard(block: RamBlock, start: number, count: number): void {
+    this.#flush();
     const first = Math.ceil(start);
     this.#sent.get(block)?.deleteRange(first, Math.floor(start + count) - first);
   }
 
   end({ offset, pageBytes, blocks }: StreamEnd): void {
-    if (this.#repeated > 0) {
+    this.#flush();
+    // Pages of several channels come in an order of their own.
+    if (this.#repeated > 0 && this.#context.input.pageChannels === undefined) {
       this.#context.report("RAM-034", {
         offset: this.#repeatedOffset,
         message: `${this.#repeated} page(s) were sent twice in a row`,
