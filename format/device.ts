@@ -48,7 +48,7 @@ export interface DeviceSurroundings extends BoundaryContext {
 
 /** What has to stand behind a device. */
 interface ExpectedEnd extends DeviceSurroundings {
-  /** Whether a footer is taken for one that is half right, or is missing, where the next element stands in its right place. */
+  /** Whether a footer may be half right, missing, or one too many, where the next element stands in its right place. */
   readonly mayBeDamaged: boolean;
 }
 
@@ -184,7 +184,7 @@ export class DeviceReader {
     const bytes = reader.bytesUpTo(most, `device ${quoteText(section.idstr)}`);
     let firstError: FormatError | undefined;
     // A damaged footer is its own fault, and no reason to doubt the device.
-    for (const mayBeDamaged of surroundings.footers === true ? [false, true] : [false]) {
+    for (const mayBeDamaged of surroundings.footers === undefined ? [false] : [false, true]) {
       for (const reading of ARRAY_READINGS) {
         try {
           const end = { ...surroundings, mayBeDamaged };
@@ -236,7 +236,7 @@ export class DeviceReader {
       ? hasFooter || judged === "strong"
       : surroundings.footers
       ? hasFooter || (surroundings.mayBeDamaged && judgeDamagedFooter(next, surroundings))
-      : judged !== "no";
+      : judged !== "no" || (surroundings.mayBeDamaged && hasFooter);
     if (fits) return;
     throw this.#reader.error(
       "device-mismatch",

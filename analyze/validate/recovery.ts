@@ -10,6 +10,7 @@ import type { StreamItem } from "../../format/items.ts";
 import { FOOTER_BYTES } from "../../format/section.ts";
 import type { StreamReader } from "../../format/stream.ts";
 import { quoteText } from "../../format/text.ts";
+import { isName } from "./checks/configuration.ts";
 import { blame } from "./blame.ts";
 import { findResumption, readFully } from "./resync.ts";
 import type { RuleId } from "./rule.ts";
@@ -55,7 +56,7 @@ export class Recovery {
     if (item.kind !== "configuration") return undefined;
     for (const subsection of item.configuration.subsections) {
       if (subsection.name !== "configuration/capabilities") continue;
-      const nonsense = subsection.capabilities.find((name) => !/^[!-~]*$/.test(name));
+      const nonsense = subsection.capabilities.find((name) => !isName(name));
       if (nonsense === undefined) continue;
       return new FormatError("bad-configuration", "What should be a capability is no name", {
         offset: item.offset,
@@ -87,7 +88,9 @@ export class Recovery {
       this.#lastResumption = resumption;
       if (last?.kind === "header" || last?.kind === "configuration") this.#guessForm(resumption);
     }
-    return { rule, resumption };
+    // A section without end, and nothing behind it: the input ends in it.
+    const isCut = resumption === undefined && isEndless(error);
+    return { rule: isCut ? "STR-005" : rule, resumption };
   }
 
   #mayGoOn(error: FormatError): boolean {
@@ -96,7 +99,7 @@ export class Recovery {
     if (!source.seekable || this.#last === undefined) return false;
     if (isInDescription(error)) return false;
     if (error.code === "truncated" && error.offset === source.sizeBytes) return false;
-    if (error.code === "truncated" && error.rule === "SEC-016") this.#endless += 1;
+    if (isEndless(error)) this.#endless += 1;
     return this.#resumptions < MAX_RESUMPTIONS && this.#endless <= MAX_ENDLESS_SECTIONS;
   }
 
@@ -141,7 +144,14 @@ export class Recovery {
   }
 }
 
+/** Whether the end of a section was looked for in vain. */
+function isEndless({ code, rule }: FormatError): boolean {
+  return code === "truncated" && rule === "SEC-016";
+}
+
 /** Whether an error is about the description behind the stream: the stream itself is then read to its end. */
-export function isInDescription({ code, path }: FormatError): boolean {
+export function isInDescription({ code, path, rule }: FormatError): boolean {
+  // An EOF too early is noticed because no description follows it.
+  if (rule === "END-002") return false;
   return code === "bad-json" || code === "bad-vmdescription" || path.includes("vmdescription");
 }

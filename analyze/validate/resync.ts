@@ -62,7 +62,8 @@ function search(
       if (!isFooter(bytes, at, place)) continue;
       if (judgeElement(bytes, end, isWhole, context) === "strong") return end;
     } else if (type <= SECTION_TYPE.COMMAND && (at < near || SAYS_ENOUGH.has(type))) {
-      if (judgeElement(bytes, at, isWhole, context) === "strong") return at;
+      // A zero is an EOF only before a description: at the input's end it may be anything.
+      if (judgeElement(bytes, at, false, context) === "strong") return at;
     }
   }
   return undefined;

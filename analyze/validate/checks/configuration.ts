@@ -96,6 +96,11 @@ export function configurationCheck(context: CheckContext): Check {
   };
 }
 
+/** Whether it looks like a name at all: else it is the count that is wrong (CFG-013). */
+export function isName(capability: string): boolean {
+  return /^[!-~]*$/.test(capability);
+}
+
 /** Only processors of ARM have a field of that type. */
 function isArm({ device }: SectionItem): boolean {
   return device?.description.state.fields.some(({ type }) => type === "cpsr") ?? false;
@@ -142,9 +147,9 @@ function checkCapabilities(context: CheckContext, item: ConfigurationItem): void
           message: "A capability stands there twice",
           found,
         });
-      } else if (!CAPABILITIES.has(name)) {
+      } else if (!CAPABILITIES.has(name) && isName(name)) {
         context.report("CFG-015", { ...details, message: "Nobody knows the capability", found });
-      } else if (!WRITTEN.has(name)) {
+      } else if (CAPABILITIES.has(name) && !WRITTEN.has(name)) {
         const message = "The capability is never written into a stream";
         context.report("CFG-016", { ...details, message, found });
       }

@@ -49,7 +49,8 @@ export function descriptionCheck(context: CheckContext): Check {
   const order: string[] = [];
   return {
     item: (item: StreamItem) => {
-      if (item.kind === "section" && item.payload === undefined) {
+      const isNew = item.kind === "section" && (item.type === "start" || item.type === "full");
+      if (isNew && item.payload === undefined) {
         checkVersion(context, item);
         const key = keyOf(item.section.idstr, item.section.instanceId);
         const offsets = sections.get(key);

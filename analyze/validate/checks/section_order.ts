@@ -23,6 +23,7 @@ export function sectionOrderCheck(context: CheckContext): Check {
   const names = new Map<string, Entry>();
   let hasAnyEnd = false;
   let hasDevices = false;
+  let hasSwitchover = false;
   const onSection = (item: SectionItem) => {
     const { section: { id, idstr, instanceId }, type, offset } = item;
     const path = [`section ${id} ${quoteText(idstr)}`];
@@ -51,10 +52,11 @@ export function sectionOrderCheck(context: CheckContext): Check {
   return {
     item: (item: StreamItem) => {
       if (item.kind === "section") onSection(item);
+      else if (item.kind === "command") hasSwitchover ||= item.command.name === "SWITCHOVER_START";
     },
     end: ({ offset }: StreamEnd) => {
-      // A background snapshot ends no entry.
-      const isSnapshot = !hasAnyEnd && hasDevices;
+      // A background snapshot ends no entry, and knows no switchover.
+      const isSnapshot = !hasAnyEnd && hasDevices && !hasSwitchover;
       if (context.isDamaged || isSnapshot) return;
       for (const [id, { idstr, hasEnd }] of entries) {
         if (hasEnd) continue;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CommandName } from "../../../format/command.ts";
 import type { SectionItem, StreamItem } from "../../../format/items.ts";
 import type { SectionType } from "../../../format/section.ts";
 import { quoteText } from "../../../format/text.ts";
@@ -13,6 +14,9 @@ import { isSince, machineVersion } from "./machine_version.ts";
 
 /** The first release whose machine types have footers. */
 const FOOTERS_SINCE = { major: 2, minor: 4 };
+
+/** Commands behind which pages may follow the devices. */
+const POSTCOPY: ReadonlySet<CommandName> = new Set(["POSTCOPY_LISTEN", "POSTCOPY_RUN"]);
 
 /** What is remembered of a START or FULL section. */
 interface Announced {
@@ -43,7 +47,7 @@ class SectionsCheck {
 
   item(item: StreamItem): void {
     if (item.kind === "configuration") this.#machine = item.configuration.machine;
-    if (item.kind === "command" && item.command.name === "POSTCOPY_LISTEN") this.#isPostcopy = true;
+    if (item.kind === "command" && POSTCOPY.has(item.command.name)) this.#isPostcopy = true;
     if (item.kind === "section") this.#section(item);
   }
 
