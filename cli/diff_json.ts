@@ -72,7 +72,8 @@ function printBlock({ left, right, map, context }: ShownDiff, diff: BlockDiff, o
   out.text(', "ranges": [');
   printRanges(ranges, out);
   out.text("]");
-  if (map !== undefined) {
+  if (map === undefined) out.text(', "guestRanges": null');
+  else {
     out.text(', "guestRanges": [');
     printRanges(ranges[Symbol.iterator]().flatMap((range) => guestRanges(map, name, range)), out);
     out.text("]");
