@@ -123,7 +123,10 @@ export class Recovery {
     const last = this.#last;
     const isNonsense = error.code === "bad-configuration" && last?.kind === "configuration";
     const done = last === undefined || isNonsense ? 0 : last.offset + last.lengthBytes;
-    const payload = this.#reader.openSection?.payloadOffset ?? 0;
+    const open = this.#reader.openSection;
+    // A name without end has swallowed the section, its footer too.
+    if (open !== undefined && !isPrintable(open.section.idstr)) return done + 1;
+    const payload = open?.payloadOffset ?? 0;
     // An error in another channel has an offset behind the main one.
     const damage = error.offset < sizeBytes ? error.offset : 0;
     return Math.max(damage, done, payload);
@@ -142,6 +145,10 @@ export class Recovery {
       mappedRam: ram.form.mappedRam || text.includes("mapped-ram"),
     };
   }
+}
+
+function isPrintable(idstr: string): boolean {
+  return /^[ -~]*$/.test(idstr);
 }
 
 /** Whether the end of a section was looked for in vain. */

@@ -160,7 +160,8 @@ export const SECTIONS_RULES: readonly Rule[] = [
   {
     id: "SEC-019",
     severity: "warning",
-    title: "The devices that every machine has are there: timer, and cpu_common for each cpu where the target has it.",
+    title:
+      "The devices that every machine has are there: timer, and cpu_common for each cpu where the target has it.",
     reaction: "loads",
     qemu: "Loads the stream: the device stays as it was after the start.",
     tried: ["10.0", "11.1"],
