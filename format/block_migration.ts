@@ -31,7 +31,8 @@ import {
   skipRest,
 } from "./chunk.ts";
 import type { ByteReader } from "./reader.ts";
-import { quoteText } from "./text.ts";
+import { SECTION_TYPE } from "./section.ts";
+import { hexBytes, quoteText } from "./text.ts";
 import type { ByteWriter } from "./writer.ts";
 
 /** Name of the section's entry. */
@@ -123,6 +124,7 @@ export function readBlockMigration(
       const chunk = decodeBlockMigrationChunk(reader, deviceName);
       onChunk?.(chunk);
       skipRest(reader, chunk, "disk block");
+      if (chunk.dataBytes > 0) checkBehindData(reader);
       summary.chunks++;
       summary.dataBytes += chunk.dataBytes;
       if (chunk.kind === "progress") summary.percent = chunk.percent;
@@ -134,6 +136,25 @@ export function readBlockMigration(
     throw inChunk(reader, summary.chunks, error);
   }
   return summary;
+}
+
+/** Bits of a word that are zero in one of a block: its sector is a multiple of a block's. */
+const INSIDE_BLOCK_MASK = BLOCK_MIGRATION_BLOCK_BYTES - BLOCK_MIGRATION_SECTOR_BYTES;
+
+/** Where no word at all stands behind data, these have not the length that they should. */
+function checkBehindData(reader: ByteReader): void {
+  const bytes = reader.peek(8);
+  const [high = 0] = bytes;
+  if (bytes.length < 8 || high === SECTION_TYPE.FOOTER) return;
+  const low = reader.view.getUint32(reader.head + 4);
+  const flags = low & (BLOCK_MIGRATION_SECTOR_BYTES - 1);
+  if (high === 0 && ((flags & ~KNOWN_FLAGS) === 0 || (low & INSIDE_BLOCK_MASK) === 0)) return;
+  throw badPayload(reader, "Cannot decode disk block: its data have another length", {
+    offset: reader.offset,
+    expected: `a word behind ${BLOCK_MIGRATION_BLOCK_BYTES} bytes of data`,
+    found: hexBytes(bytes),
+    rule: "BLK-002",
+  });
 }
 
 /** Decodes a word; afterwards the reader stands at its data. */

@@ -103,6 +103,19 @@ function nextError(reader: ByteReader, header: MappedRamHeader, sizes: EntrySize
   });
 }
 
+/** A bitmap that reaches into the pages, or behind the file, while these stand where they should. */
+function farBitmap(reader: ByteReader, header: MappedRamHeader, sizes: EntrySizes): FormatError {
+  const { bitmapOffset, pageBytes } = header;
+  const end = bitmapOffset + bitmapBytes(sizes.usedLengthBytes / pageBytes);
+  const isInside = end <= (reader.source.sizeBytes ?? Infinity);
+  return reader.error("bad-mapped-ram", "Cannot decode mapped-ram header: bitmap_offset", {
+    offset: reader.offset - 16,
+    expected: `${hex(reader.offset)}, the header's end`,
+    found: hex(bitmapOffset),
+    rule: isInside ? "MAP-004" : "MAP-003",
+  });
+}
+
 /** An offset that leads into what belongs to another block breaks a rule of its own. */
 function withOverlap(
   reader: ByteReader,
@@ -113,6 +126,10 @@ function withOverlap(
 ): FormatError {
   const isBitmap = problem.rule === "MAP-004";
   if (!isBitmap && problem.rule !== "MAP-007") return problem;
+  const placed = placeMappedRam(reader.offset, sizes.usedLengthBytes, header.pageBytes);
+  if (!isBitmap && header.pagesOffset >= placed.pagesOffset) {
+    return farBitmap(reader, header, sizes);
+  }
   const start = isBitmap ? header.bitmapOffset : header.pagesOffset;
   const end = start +
     (isBitmap ? bitmapBytes(sizes.usedLengthBytes / header.pageBytes) : sizes.usedLengthBytes);

@@ -108,7 +108,8 @@ class RamPages {
   }
 
   #early({ offset, block, address }: RamRun): void {
-    if (this.#context.isDamaged) return;
+    // There are deltas neither in mapped-ram nor in the postcopy phase: that is a rule of its own.
+    if (this.#context.isDamaged || this.#isElsewhere) return;
     this.#context.report("RAM-045", {
       offset,
       path: this.#path,

@@ -160,7 +160,9 @@ class RamWords {
     if (kind === "hook" && !this.#isMapped && !this.#isPostcopy) {
       this.#report("RAM-023", run, "A word of RDMA in a stream that is none");
     }
-    if (kind === "flush") this.#flush ??= { offset: run.offset, path: this.#path };
+    if (kind === "flush" && !this.#isMapped && !this.#isPostcopy) {
+      this.#flush ??= { offset: run.offset, path: this.#path };
+    }
   }
 
   end(): void {

@@ -196,7 +196,7 @@ export const MAPPED_RAM_RULES: readonly Rule[] = [
   {
     id: "MAP-023",
     severity: "error",
-    title: "A mapped-ram stream is read from a file, at any position",
+    title: "A mapped-ram stream is read from a file, at any position (only who opens it can tell)",
     reaction: "rejects",
     qemu: "Refuses a source that it cannot seek in.",
     tried: ["10.0", "11.1"],

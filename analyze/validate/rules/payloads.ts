@@ -148,8 +148,7 @@ export const PAYLOADS_RULES: readonly Rule[] = [
   {
     id: "BLK-002",
     severity: "error",
-    title:
-      "A disk block has 1 MiB of data, unless ZERO_BLOCK is set (fewer show as a word that breaks BLK-001, or as the input's end)",
+    title: "A disk block has 1 MiB of data, unless ZERO_BLOCK is set",
     reaction: "misreads",
     qemu: "Takes the bytes behind the block for its data and reads on at a wrong place.",
     tried: [],

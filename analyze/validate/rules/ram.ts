@@ -194,8 +194,7 @@ export const RAM_RULES: readonly Rule[] = [
     severity: "error",
     title: "The fill byte of a ZERO record is 0",
     reaction: "rejects",
-    qemu:
-      "Refuses the stream; very old releases sent other bytes, and those before 8.0 take them.",
+    qemu: "Refuses the stream; very old releases sent other bytes, and those before 8.0 take them.",
     tried: ["10.0", "11.1"],
   },
   {
@@ -326,7 +325,8 @@ export const RAM_RULES: readonly Rule[] = [
   {
     id: "RAM-062",
     severity: "warning",
-    title: "The first record of a preempt channel names its block (shows as RAM-026 there)",
+    title:
+      "The first record of a preempt channel names its block (RAM-026 says so of a channel that is there; the main channel alone cannot, only a capture can tell)",
     reaction: "rejects",
     qemu: "Refuses the stream.",
     tried: [],
