@@ -57,11 +57,12 @@ function search(
   const context = { id: -1, iterableIds: place.iterableIds };
   for (let at = 0; at < to; at++) {
     const type = bytes[at]!;
+    if (type > SECTION_TYPE.COMMAND && type !== SECTION_TYPE.FOOTER) continue;
     if (type === SECTION_TYPE.FOOTER) {
       const end = at + FOOTER_BYTES;
       if (!isFooter(bytes, at, place)) continue;
       if (judgeElement(bytes, end, isWhole, context) === "strong") return end;
-    } else if (type <= SECTION_TYPE.COMMAND && (at < near || SAYS_ENOUGH.has(type))) {
+    } else if (at < near || mayBeLong(bytes, at)) {
       // A zero is an EOF only before a description: at the input's end it may be anything.
       if (judgeElement(bytes, at, false, context) === "strong") return at;
     }
@@ -69,17 +70,25 @@ function search(
   return undefined;
 }
 
-/** Types whose heads are long enough to be recognised anywhere. */
-const SAYS_ENOUGH: ReadonlySet<number> = new Set([
-  SECTION_TYPE.EOF,
-  SECTION_TYPE.START,
-  SECTION_TYPE.FULL,
-]);
+/** A quick look at what may have a head long enough to be recognised anywhere: START, FULL, EOF and description. */
+function mayBeLong(bytes: Uint8Array, at: number): boolean {
+  switch (bytes[at]) {
+    case SECTION_TYPE.START:
+    case SECTION_TYPE.FULL:
+      // Ids are small numbers.
+      return bytes[at + 1] === 0 && bytes[at + 2] === 0;
+    case SECTION_TYPE.EOF:
+      return bytes[at + 1] === SECTION_TYPE.VMDESCRIPTION;
+    default:
+      return false;
+  }
+}
 
 function isFooter(bytes: Uint8Array, at: number, place: DamagedPlace): boolean {
   if (!place.hasFooters || at + FOOTER_BYTES > bytes.length) return false;
-  const id = new DataView(bytes.buffer, bytes.byteOffset + at + 1, 4).getUint32(0);
-  return place.sectionIds.has(id);
+  // There may be as many of these bytes as a page has, and no view is made for each.
+  const high = bytes[at + 1]! * 0x1000000 + (bytes[at + 2]! << 16);
+  return place.sectionIds.has(high + (bytes[at + 3]! << 8) + bytes[at + 4]!);
 }
 
 /** Reads so many bytes, fewer only where the source ends. */
