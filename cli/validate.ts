@@ -5,6 +5,7 @@
  */
 
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
+import { loadDestination } from "../analyze/validate/against/load.ts";
 import { nearestName } from "../analyze/edit/nearest.ts";
 import type { Finding, Unchecked } from "../analyze/validate/findings.ts";
 import { validationJson } from "../analyze/validate/json.ts";
@@ -13,13 +14,14 @@ import { findRule, ruleOf, RULES } from "../analyze/validate/rules/mod.ts";
 import { sarifLog } from "../analyze/validate/sarif.ts";
 import {
   unopenedValidation,
+  type ValidateOptions,
   validateSteps,
   type Validation,
 } from "../analyze/validate/validate.ts";
+import { SnapshotError } from "../container/snapshot_error.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
 import { isFormatError } from "../format/error.ts";
 import { hex } from "../format/text.ts";
-import type { Vmdescription } from "../format/vmdescription.ts";
 import config from "../deno.json" with { type: "json" };
 import { runSteps } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
@@ -65,12 +67,15 @@ export async function runValidate(
 ): Promise<number> {
   const { vmdesc, quiet = false, json = false, sarif = false } = options;
   const vmdescription = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
+  const against = options.against === undefined
+    ? undefined
+    : await loadDestination(options.against);
   using progress = await startProgress(options.progress && !quiet);
   const all: Checked[] = [];
   let failed = false;
   for (const path of paths) {
     try {
-      const checked = await check(path, options, vmdescription, progress);
+      const checked = await check(path, options, { vmdescription, against }, progress);
       all.push(checked);
       progress.clear();
       if (!json && !sarif && !quiet) printText(checked, streams);
@@ -92,7 +97,7 @@ export async function runValidate(
 async function check(
   path: string,
   options: ValidateCommandOptions,
-  vmdescription: Vmdescription | undefined,
+  given: Pick<ValidateOptions, "vmdescription" | "against">,
   progress: Progress,
 ): Promise<Checked> {
   const { offset, snapshot, slack = false } = options;
@@ -101,13 +106,15 @@ async function check(
     input = await openInput(path, { offset, snapshot, seekable: true });
   } catch (error) {
     if (!isFormatError(error)) throw error;
+    // Which of several snapshots is meant is a question, not a fault of the image.
+    if (error instanceof SnapshotError && (error.isChoice || snapshot !== undefined)) throw error;
     return { path, validation: unopenedValidation(error), notes: [] };
   }
   using opened = input;
   const { sizeBytes = 0 } = opened.source;
   const validation = await runSteps(
     path,
-    validateSteps(opened, { slack, vmdescription }),
+    validateSteps(opened, { slack, ...given }),
     (item) => progress.update(item.offset + item.lengthBytes, sizeBytes, "checked"),
   );
   return { path, validation, notes: opened.notes };

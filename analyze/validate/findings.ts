@@ -37,6 +37,8 @@ export interface FindingDetails {
   readonly expected?: string | undefined;
   /** What the input has there. */
   readonly found?: string | undefined;
+  /** How bad it is here, where that depends on more than the rule. */
+  readonly severity?: Severity;
 }
 
 /** A part of the input that could not be looked at. */
@@ -49,22 +51,29 @@ export interface Unchecked {
   readonly reason: string;
 }
 
-/** Findings of one rule that are kept; the others are counted. */
+/** Findings of one rule and severity that are kept; the others are counted. */
 export const KEPT_FINDINGS = 20;
 
 /** Collects findings. */
 export class Findings {
   readonly #kept: Finding[] = [];
   readonly #counts = new Map<RuleId, number>();
+  readonly #severities: Record<Severity, Map<RuleId, number>> = {
+    error: new Map(),
+    warning: new Map(),
+    info: new Map(),
+  };
   readonly #unchecked: Unchecked[] = [];
 
   /** Adds a finding. */
   report(id: RuleId, details: FindingDetails): void {
-    const count = (this.#counts.get(id) ?? 0) + 1;
-    this.#counts.set(id, count);
-    if (count > KEPT_FINDINGS) return;
-    const { severity } = ruleOf(id);
+    this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1);
     const { offset, path = [], message, expected, found } = details;
+    const { severity = ruleOf(id).severity } = details;
+    const counts = this.#severities[severity];
+    const count = (counts.get(id) ?? 0) + 1;
+    counts.set(id, count);
+    if (count > KEPT_FINDINGS) return;
     this.#kept.push({ rule: id, severity, offset, path, message, expected, found });
   }
 
@@ -73,7 +82,7 @@ export class Findings {
     this.#unchecked.push(part);
   }
 
-  /** The findings by offset, at most {@link KEPT_FINDINGS} of a rule. */
+  /** The findings by offset, at most {@link KEPT_FINDINGS} of a rule and severity. */
   get kept(): readonly Finding[] {
     return this.#kept.toSorted((a, b) => a.offset - b.offset);
   }
@@ -88,10 +97,10 @@ export class Findings {
     return this.#unchecked;
   }
 
-  /** How often rules of a severity were broken. */
+  /** How many findings have a severity. */
   countOf(severity: Severity): number {
     let sum = 0;
-    for (const [id, count] of this.#counts) if (ruleOf(id).severity === severity) sum += count;
+    for (const count of this.#severities[severity].values()) sum += count;
     return sum;
   }
 }

@@ -41,6 +41,7 @@ export const RULE_GROUPS = {
   VFI: "VFIO",
   CON: "libvirt save images and compressed files",
   QCW: "Snapshots in qcow2 images",
+  DST: "The destination (--against)",
   LIM: "Limits of this program",
 } as const;
 

@@ -12,6 +12,8 @@ import { StreamReader } from "../../format/stream.ts";
 import type { Vmdescription } from "../../format/vmdescription.ts";
 import { ChannelMerger, type ChannelWatcher } from "../channels/merger.ts";
 import { type Check, type CheckContext, fanOut, type StreamEnd } from "./check.ts";
+import { againstCheck } from "./against/check.ts";
+import type { Destination } from "./against/destination.ts";
 import { CHECKS } from "./checks/mod.ts";
 import { Findings } from "./findings.ts";
 import { isInDescription, Recovery } from "./recovery.ts";
@@ -24,6 +26,8 @@ export interface ValidateOptions {
   readonly slack?: boolean;
   /** A description of the devices from elsewhere, for a stream that carries none. */
   readonly vmdescription?: Vmdescription | undefined;
+  /** Another QEMU that shall load the stream. */
+  readonly against?: Destination | undefined;
 }
 
 /** What was looked at. */
@@ -102,7 +106,9 @@ class Validator {
     const { source, streamOffset, pageChannels } = input;
     this.#offset = streamOffset;
     const context = this.#context(options);
-    this.#checks = CHECKS.map((make) => make(context));
+    const { against } = options;
+    const makers = against === undefined ? CHECKS : [...CHECKS, againstCheck(against)];
+    this.#checks = makers.map((make) => make(context));
     const visitors = this.#checks.flatMap(({ visitor }) => visitor ?? []);
     const all: StreamVisitor = fanOut(visitors);
     const watcher: ChannelWatcher = fanOut(this.#checks.flatMap(({ channels }) => channels ?? []));

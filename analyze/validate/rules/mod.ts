@@ -6,6 +6,7 @@
 
 import type { Rule, RuleId } from "../rule.ts";
 import { CONTAINERS_RULES } from "./containers.ts";
+import { DESTINATION_RULES } from "./destination.ts";
 import { END_RULES } from "./end.ts";
 import { LIMIT_RULES } from "./limits.ts";
 import { MAPPED_RAM_RULES } from "./mapped_ram.ts";
@@ -27,6 +28,7 @@ export const RULES: readonly Rule[] = [
   ...MULTIFD_RULES,
   ...PAYLOADS_RULES,
   ...CONTAINERS_RULES,
+  ...DESTINATION_RULES,
   ...LIMIT_RULES,
 ];
 
