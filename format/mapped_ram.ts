@@ -27,6 +27,8 @@ export const MAPPED_RAM_HEADER_VERSION = 1;
 export const MAPPED_RAM_HEADER_BYTES = 28;
 /** Alignment of `pages_offset` in the file (`MAPPED_RAM_FILE_OFFSET_ALIGNMENT`). */
 export const MAPPED_RAM_ALIGNMENT_BYTES = 0x100000;
+/** What stands for a number in a header that is too large to be said: a multiple of all page sizes. */
+export const MAPPED_RAM_TOO_LARGE: number = 2 ** 53 - 65536;
 /** Bytes of the words that a bitmap consists of, on all hosts of today. */
 const BITMAP_WORD_BYTES = 8;
 
@@ -54,7 +56,7 @@ export function raise(error: FormatError): never {
  * Decodes a header; {@link checkMappedRamPlacement} tests the offsets.
  *
  * @param reader The cursor, at the header.
- * @param complain Takes what is wrong with the header, of which a number too large is then the largest one.
+ * @param complain Takes what is wrong with the header; a number that is too large is then a lower one.
  */
 export function decodeMappedRamHeader(
   reader: ByteReader,
@@ -87,7 +89,7 @@ function decodeU64(reader: ByteReader, what: string, rule: string, complain: Com
   const message = `Cannot decode ${what}: the number is above 2^53 - 1`;
   complain(reader.error("out-of-range", message, { found, rule }));
   reader.skip(8, what);
-  return Number.MAX_SAFE_INTEGER;
+  return MAPPED_RAM_TOO_LARGE;
 }
 
 /** Encodes a header. */

@@ -13,6 +13,7 @@ import type { FormatError } from "./error.ts";
 import {
   bitmapBytes,
   type Complain,
+  MAPPED_RAM_TOO_LARGE,
   type MappedRamHeader,
   mappedRamProblems,
   placeMappedRam,
@@ -57,7 +58,11 @@ export function repairMappedRam(
     if (blocks.size === 0) complain(movedError(reader, headerEnd - header.bitmapOffset));
     return moved;
   }
-  for (const problem of problems) complain(withOverlap(reader, problem, header, sizes, blocks));
+  for (const problem of problems) {
+    // That was said when the number was read.
+    const isSaid = problem.code === "out-of-range" && header.pagesOffset === MAPPED_RAM_TOO_LARGE;
+    if (!isSaid) complain(withOverlap(reader, problem, header, sizes, blocks));
+  }
   const usual = placeMappedRam(headerEnd, usedLengthBytes, header.pageBytes);
   const own = { ...usual, pagesOffset: header.pagesOffset };
   const isOwn = !problems.some(({ offset }) => offset === headerEnd - 8) && goesOn(own);

@@ -27,6 +27,9 @@ export function mappedRamCheck(context: CheckContext): Check {
       if (item.kind === "configuration") check.configuration = item.configuration;
     },
     visitor: {
+      problem: (error) => {
+        check.isMoved ||= error.rule === "MAP-018";
+      },
       blockEntry: (block) => check.entry(block),
       bitmap: (block, bitmap) => check.bitmap(block, bitmap),
       ...(context.slack ? { pages: (block, reader) => check.pages(block, reader) } : {}),
@@ -38,6 +41,8 @@ export function mappedRamCheck(context: CheckContext): Check {
 class MappedRam {
   readonly #context: CheckContext;
   configuration: Configuration | undefined;
+  /** Whether the stream stands at another place than it was written to: all offsets are wrong then. */
+  isMoved = false;
   #bitmap: Uint8Array = new Uint8Array(0);
 
   constructor(context: CheckContext) {
@@ -60,7 +65,7 @@ class MappedRam {
         found: hex(mapped.bitmapOffset),
       });
     }
-    if (mapped.pagesOffset % MAPPED_RAM_ALIGNMENT_BYTES !== 0) {
+    if (!this.isMoved && mapped.pagesOffset % MAPPED_RAM_ALIGNMENT_BYTES !== 0) {
       this.#report("MAP-006", block, {
         offset: headerEnd - 8,
         message: "The pages do not begin at a multiple of 1 MiB",
