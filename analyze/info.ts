@@ -12,7 +12,7 @@ import type { FormatError } from "../format/error.ts";
 import { isElsewhere } from "../format/mapped_ram.ts";
 import type { RamBlock } from "../format/ram.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
-import { type ChannelsReading, readInput } from "./channels/read_input.ts";
+import { type ChannelsReading, type InputReading, readInput } from "./channels/read_input.ts";
 import { InfoCollector } from "./info_collector.ts";
 import type { DirtyBitmapInfo, PageChannelsInfo, RamBlockInfo, StreamInfo } from "./info_model.ts";
 import { inputInfo } from "./input_info.ts";
@@ -49,18 +49,32 @@ export function readInfo(
   options: InfoOptions = {},
 ): { readonly info: StreamInfo; readonly error: FormatError | undefined } {
   const { slack, ...reading } = options;
-  const collector = new InfoCollector(slack === true ? Infinity : SLACK_SEARCH_BYTES);
-  const { state, channels } = readInput(input, {
+  const collector = new InfoCollector(slackSearchBytes(slack));
+  const read = readInput(input, {
     ...reading,
     visitor: collector,
     pages: { content: false },
     onItem: (item) => collector.item(item),
   });
+  return { info: infoOf(input, collector, read), error: read.state.error };
+}
+
+/** Bytes that may be read in search of slack. */
+export function slackSearchBytes(slack: boolean | undefined): number {
+  return slack === true ? Infinity : SLACK_SEARCH_BYTES;
+}
+
+/** The overview of an input that was read with a collector. */
+export function infoOf(
+  input: OpenInput,
+  collector: InfoCollector,
+  { state, channels }: InputReading,
+): StreamInfo {
   const { pageBytes, blocks = [] } = state;
   const { configuration, header } = collector;
   const uuid = configuration?.subsections.find((each) => each.name === "configuration/uuid")?.uuid;
   const ramBlocks = blocks.map((block) => blockInfo(block, collector, pageBytes));
-  const info: StreamInfo = {
+  return {
     input: inputInfo(input),
     streamVersion: header?.version ?? null,
     machine: configuration?.machine ?? null,
@@ -84,7 +98,6 @@ export function readInfo(
       ...(channels?.notes ?? []),
     ],
   };
-  return { info, error: state.error };
 }
 
 function pageChannelsInfo(channels: ChannelsReading): PageChannelsInfo {

@@ -69,8 +69,12 @@ export class InfoCollector extends PageTracker implements StreamVisitor {
     // What comes out of a pipe has to be read anyway.
     if (reader.source.seekable && bytes > this.#slackBytes) return;
     this.#slackBytes -= bytes;
-    this.slackPages.set(block, countSlackPages(block, bitmap, reader));
+    const onPage = (page: number) => this.slackPage(block, page);
+    this.slackPages.set(block, countSlackPages(block, bitmap, reader, onPage));
   }
+
+  /** Called with each page that has slack, for those who want more than their number. */
+  slackPage(_block: RamBlock, _page: number): void {}
 
   dirtyBitmap(...[reader, chunk]: Parameters<NonNullable<StreamVisitor["dirtyBitmap"]>>): void {
     this.bitmaps.add(chunk, reader.bytes(chunk.dataBytes, "dirty bits"));

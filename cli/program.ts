@@ -26,6 +26,7 @@ const SUBCOMMANDS: Record<string, () => Promise<{ readonly makeCommand: MakeComm
   registers: () => import("./registers_command.ts"),
   validate: () => import("./validate_command.ts"),
   diff: () => import("./diff_command.ts"),
+  report: () => import("./report_command.ts"),
   convert: () => import("./convert_command.ts"),
   roundtrip: () => import("./roundtrip_command.ts"),
   capture: () => import("./capture_command.ts"),

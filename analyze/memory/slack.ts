@@ -16,8 +16,17 @@ export function clearBytes(block: RamBlock, normalPages: number): number {
   return block.usedLengthBytes - normalPages * block.mapped!.pageBytes;
 }
 
-/** Counts the pages with slack of a mapped-ram block at whose pages the reader stands. */
-export function countSlackPages(block: RamBlock, bitmap: Uint8Array, reader: ByteReader): number {
+/**
+ * Counts the pages with slack of a mapped-ram block at whose pages the reader stands.
+ *
+ * @param onPage Called with the number of each of them.
+ */
+export function countSlackPages(
+  block: RamBlock,
+  bitmap: Uint8Array,
+  reader: ByteReader,
+  onPage: (page: number) => void = () => {},
+): number {
   const { pageBytes, pagesOffset } = block.mapped!;
   const pages = block.usedLengthBytes / pageBytes;
   const order = guessBitmapByteOrder(bitmap, pages);
@@ -31,13 +40,17 @@ export function countSlackPages(block: RamBlock, bitmap: Uint8Array, reader: Byt
     for (let page = first; page < end; page += atOnce) {
       const part = buffer.subarray(0, Math.min(atOnce, end - page) * pageBytes);
       reader.readInto(part, "pages");
-      count += countNonZero(part, pageBytes);
+      count += countNonZero(part, pageBytes, (index) => onPage(page + index));
     }
   }
   return count;
 }
 
-function countNonZero(bytes: Uint8Array, pageBytes: number): number {
+function countNonZero(
+  bytes: Uint8Array,
+  pageBytes: number,
+  onPage: (index: number) => void,
+): number {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
   const wordsPerPage = pageBytes / 4;
   let count = 0;
@@ -45,6 +58,7 @@ function countNonZero(bytes: Uint8Array, pageBytes: number): number {
     for (let at = start; at < start + wordsPerPage; at++) {
       if (words[at] === 0) continue;
       count += 1;
+      onPage(start / wordsPerPage);
       break;
     }
   }

@@ -1,0 +1,110 @@
+/**
+ * `migstream report`: a page that shows an image, or compares two.
+ *
+ * @module
+ */
+
+import { diffGuests } from "../analyze/diff/diff.ts";
+import { readDiffSide } from "../analyze/diff/side.ts";
+import { loadVmdescription } from "../analyze/load_vmdescription.ts";
+import { reportSideSteps, TREE_CHARACTERS } from "../analyze/report/collect.ts";
+import { comparisonModel } from "../analyze/report/comparison.ts";
+import type { ComparisonModel, ReportModel, SideModel } from "../analyze/report/model.ts";
+import { type OpenInput, openInput } from "../container/open.ts";
+import { OutputFile } from "../container/output_file.ts";
+import config from "../deno.json" with { type: "json" };
+import type { Vmdescription } from "../format/vmdescription.ts";
+import { runSteps } from "./long_work.ts";
+import { EXIT, type Streams, UsageError } from "./main.ts";
+import { type Progress, startProgress } from "./progress.ts";
+import { reportPage } from "./report_page.ts";
+
+/** Options of `report`. */
+export interface ReportCommandOptions {
+  /** Path of the page; `-` for standard output. */
+  readonly output: string;
+  /** Whether slack is looked for however much there is to read. */
+  readonly slack?: true | undefined;
+  /** Absolute offset of the streams in the inputs. */
+  readonly offset: number;
+  /** Name or id of a snapshot in a qcow2 image. */
+  readonly snapshot?: string | undefined;
+  /** File that a vmdescription is taken from. */
+  readonly vmdesc?: string | undefined;
+  /** Whether a page that is there is replaced. */
+  readonly force?: true | undefined;
+  /** Whether there may be a progress bar. */
+  readonly progress: boolean;
+}
+
+/** Writes a report of one input or two. */
+export async function runReport(
+  paths: readonly string[],
+  options: ReportCommandOptions,
+  streams: Streams,
+): Promise<number> {
+  const { output, force = false, vmdesc } = options;
+  if (paths.filter((path) => path === "-").length > 1) {
+    throw new UsageError("standard input can be only one of the two images");
+  }
+  // What is in the way is told before the work, not behind it.
+  using file = output === "-" ? undefined : new OutputFile(output, { force, inputs: paths });
+  const vmdescription = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
+  using progress = await startProgress(options.progress);
+  const page = await reportPage(await readModel(paths, options, vmdescription, progress));
+  progress.clear();
+  if (file === undefined) streams.out.text(page);
+  else {
+    file.writeAt(0, new TextEncoder().encode(page));
+    file.commit();
+  }
+  return EXIT.DONE;
+}
+
+async function readModel(
+  paths: readonly string[],
+  options: ReportCommandOptions,
+  vmdescription: Vmdescription | undefined,
+  progress: Progress,
+): Promise<ReportModel> {
+  const { offset, snapshot, slack = false } = options;
+  using stack = new DisposableStack();
+  const inputs: OpenInput[] = [];
+  const sides: SideModel[] = [];
+  for (const path of paths) {
+    const input = stack.use(
+      await openInput(path, { offset, snapshot, seekable: true, keepAll: true }),
+    );
+    inputs.push(input);
+    const treeCharacters = TREE_CHARACTERS / paths.length;
+    const { sizeBytes = 0 } = input.source;
+    sides.push(
+      await runSteps(
+        path,
+        reportSideSteps(input, { slack, vmdescription, treeCharacters }),
+        (item) => progress.update(item.offset + item.lengthBytes, sizeBytes, "read"),
+      ),
+    );
+  }
+  const [left, right] = inputs;
+  return {
+    version: 1,
+    generator: `migstream ${config.version}`,
+    sides,
+    comparison: left === undefined || right === undefined
+      ? null
+      : compare(left, right, vmdescription),
+  };
+}
+
+/** Damage ends the comparison where it stands; both sides tell it themselves. */
+function compare(
+  left: OpenInput,
+  right: OpenInput,
+  vmdescription: Vmdescription | undefined,
+): ComparisonModel {
+  const options = { keepGoing: true, vmdescription };
+  using ours = readDiffSide(left, options);
+  using theirs = readDiffSide(right, options);
+  return comparisonModel(diffGuests(ours, theirs));
+}
