@@ -138,6 +138,17 @@ export function judgeDamagedFooter(bytes: Uint8Array, context: BoundaryContext):
   return isHalfRight && judgeElement(bytes, FOOTER_BYTES, false, context) === "strong";
 }
 
+/**
+ * Whether the reader stands at the footer of section `context.id`, at the end of the first section of a stream. A damaged one counts, too:
+ * or no later footer would be expected.
+ */
+export function beginsFooter(reader: ByteReader, context: BoundaryContext): boolean {
+  const footer = reader.peek(FOOTER_BYTES);
+  if (footer[0] === SECTION_TYPE.FOOTER && isFooterOf(footer, 0, context.id)) return true;
+  const next = reader.peek(ELEMENT_HEAD_BYTES + FOOTER_BYTES);
+  return judgeElement(next, 0, false, context) === "no" && judgeDamagedFooter(next, context);
+}
+
 /** The search judges every byte: making a `DataView` for each would take most of its time. */
 function be32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>>

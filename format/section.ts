@@ -14,6 +14,7 @@
  * @module
  */
 
+import type { FormatError } from "./error.ts";
 import type { ByteReader } from "./reader.ts";
 import { hex } from "./text.ts";
 import type { ByteWriter } from "./writer.ts";
@@ -31,6 +32,30 @@ export const SECTION_TYPE = {
   COMMAND: 0x08,
   FOOTER: 0x7e,
 } as const;
+
+/** The rules about bytes that are a type elsewhere. */
+const UNKNOWN_TYPE_RULES = new Map<number, string>([
+  [SECTION_TYPE.VMDESCRIPTION, "END-004"],
+  [SECTION_TYPE.CONFIGURATION, "CFG-006"],
+  [SECTION_TYPE.FOOTER, "SEC-015"],
+]);
+
+/** The error for a byte at `offset` that is no type where a section may begin; `footers` tells whether sections have them, if that is known. */
+export function unknownType(
+  reader: ByteReader,
+  offset: number,
+  type: number,
+  footers: boolean | undefined,
+): FormatError {
+  return reader.error("bad-section", "Cannot decode section: unknown type byte", {
+    offset,
+    expected: footers === false
+      ? "0, 1, 2, 3, 4 or 8 (this stream has no footers)"
+      : "0, 1, 2, 3, 4 or 8",
+    found: hex(type, 2),
+    rule: UNKNOWN_TYPE_RULES.get(type) ?? "SEC-001",
+  });
+}
 
 /** How a section takes part in its entry: first, further and last section of an iterable entry, or a device's only one. */
 export type SectionType = "start" | "part" | "end" | "full";

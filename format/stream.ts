@@ -13,7 +13,7 @@
  * @module
  */
 
-import { ELEMENT_HEAD_BYTES, judgeDamagedFooter, judgeElement } from "./boundary.ts";
+import { beginsFooter } from "./boundary.ts";
 import { passBytes, passToEnd } from "./byte_runs.ts";
 import { type Command, decodeCommand } from "./command.ts";
 import {
@@ -43,10 +43,10 @@ import { ByteReader, READER_BLOCK_BYTES } from "./reader.ts";
 import {
   decodeFooter,
   decodeSectionIdentity,
-  FOOTER_BYTES,
   SECTION_TYPE,
   type SectionIdentity,
   type SectionType,
+  unknownType,
 } from "./section.ts";
 import type { ByteSource } from "./source.ts";
 import { hex, quoteText } from "./text.ts";
@@ -79,13 +79,6 @@ const SECTION_TYPES = new Map<number, SectionType>([
   [SECTION_TYPE.PART, "part"],
   [SECTION_TYPE.END, "end"],
   [SECTION_TYPE.FULL, "full"],
-]);
-
-/** The rules about bytes that are a type elsewhere. */
-const UNKNOWN_TYPE_RULES = new Map<number, string>([
-  [SECTION_TYPE.VMDESCRIPTION, "END-004"],
-  [SECTION_TYPE.CONFIGURATION, "CFG-006"],
-  [SECTION_TYPE.FOOTER, "SEC-015"],
 ]);
 
 /**
@@ -272,7 +265,7 @@ export class StreamReader {
         if (command.name === "POSTCOPY_RUN" && reader.offset === end) return;
       } else {
         const sectionType = SECTION_TYPES.get(type);
-        if (sectionType === undefined) throw this.#unknownType(start, type);
+        if (sectionType === undefined) throw unknownType(reader, start, type, this.#footers);
         yield* this.#section(sectionType, start);
       }
       if (end !== undefined && reader.offset >= end) {
@@ -282,17 +275,6 @@ export class StreamReader {
         });
       }
     }
-  }
-
-  #unknownType(offset: number, type: number): Error {
-    return this.#reader.error("bad-section", "Cannot decode section: unknown type byte", {
-      offset,
-      expected: this.#footers === false
-        ? "0, 1, 2, 3, 4 or 8 (this stream has no footers)"
-        : "0, 1, 2, 3, 4 or 8",
-      found: hex(type, 2),
-      rule: UNKNOWN_TYPE_RULES.get(type) ?? "SEC-001",
-    });
   }
 
   /** What a command means for the decoding of what follows. */
@@ -420,23 +402,11 @@ export class StreamReader {
 
   *#footer(section: SectionIdentity): Generator<StreamItem, void, undefined> {
     const reader = this.#reader;
-    if (this.#footers === undefined) {
-      const next = reader.peek(FOOTER_BYTES);
-      this.#footers = next.length === FOOTER_BYTES && next[0] === SECTION_TYPE.FOOTER &&
-        reader.view.getUint32(reader.head + 1) === section.id;
-      // Or no later footer would be expected if the first one is damaged.
-      if (!this.#footers) this.#footers = this.#isDamagedFooter(section.id);
-    }
+    this.#footers ??= beginsFooter(reader, { id: section.id, iterableIds: this.#iterableIds });
     if (!this.#footers) return;
     const start = reader.offset;
     decodeFooter(reader, section.id);
     yield { kind: "footer", section, ...this.#since(start) };
-  }
-
-  #isDamagedFooter(id: number): boolean {
-    const context = { id, iterableIds: this.#iterableIds };
-    const next = this.#reader.peek(ELEMENT_HEAD_BYTES + FOOTER_BYTES);
-    return judgeElement(next, 0, false, context) === "no" && judgeDamagedFooter(next, context);
   }
 
   *#vmdescription(): Generator<StreamItem, void, undefined> {
