@@ -10,7 +10,7 @@ import type { ChannelWatcher, SyncMarks } from "../channels/merger.ts";
 import type { ChannelTotals } from "../channels/totals.ts";
 import type { StreamVisitor } from "../../format/payload.ts";
 import type { RamBlock } from "../../format/ram.ts";
-import type { FindingDetails } from "./findings.ts";
+import type { FindingDetails, Unchecked } from "./findings.ts";
 import type { RuleId } from "./rule.ts";
 
 /** What a check can ask and say. */
@@ -23,6 +23,8 @@ export interface CheckContext {
   readonly isDamaged: boolean;
   /** Says that a rule is broken. */
   report(rule: RuleId, details: FindingDetails): void;
+  /** Says that something could not be looked at. */
+  skip(part: Unchecked): void;
 }
 
 /** What is known when a stream was read. */

@@ -131,6 +131,7 @@ class Validator {
         return isDamaged();
       },
       report: (rule, details) => this.#findings.report(rule, details),
+      skip: (part) => this.#findings.skip(part),
     };
   }
 

@@ -24,6 +24,7 @@ class AgainstCheck implements Check {
   readonly #context: CheckContext;
   readonly #isDump: boolean;
   readonly #seen = new Set<string>();
+  #undescribed = { count: 0, offset: 0 };
 
   constructor(destination: Destination, context: CheckContext) {
     this.#destination = destination;
@@ -33,7 +34,12 @@ class AgainstCheck implements Check {
 
   item(item: StreamItem): void {
     if (item.kind === "configuration") this.#machine(item);
-    if (item.kind === "section" && item.device !== undefined) this.#device(item);
+    if (item.kind !== "section") return;
+    if (item.device !== undefined) this.#device(item);
+    else if (item.payload === undefined && item.type === "full") {
+      this.#undescribed.count += 1;
+      if (this.#undescribed.count === 1) this.#undescribed.offset = item.offset;
+    }
   }
 
   #machine({ offset, configuration: { machine: found } }: ConfigurationItem): void {
@@ -95,6 +101,11 @@ class AgainstCheck implements Check {
   }
 
   end(end: StreamEnd): void {
+    const { count, offset } = this.#undescribed;
+    if (count > 0) {
+      const reason = `nothing describes ${count} device(s): not compared with the destination`;
+      this.#context.skip({ offset, lengthBytes: undefined, reason });
+    }
     if (this.#context.isDamaged) return;
     this.#pageBytes(end);
     this.#blocks(end);

@@ -10,8 +10,7 @@
 
 import type { FieldDescription, VmsdDescription } from "../../../format/vmdescription.ts";
 import { quoteText } from "../../../format/text.ts";
-import type { Severity } from "../rule.ts";
-import type { RuleId } from "../rule.ts";
+import type { RuleId, Severity } from "../rule.ts";
 import {
   type FieldGroup,
   fieldGroups,
@@ -19,7 +18,7 @@ import {
   type TheirField,
   type TheirStruct,
 } from "./destination.ts";
-import { isSameField, namesOf } from "./names.ts";
+import { isDivided, isSameField, isVariableArray, namesOf } from "./names.ts";
 
 /** A difference. */
 export interface Difference {
@@ -73,6 +72,20 @@ export function compareDevice(
   return least ?? [];
 }
 
+/** Names of fields that say how long an array is. */
+const COUNT_NAME = /num|count|len|nr|size|_n$/;
+
+/**
+ * Whether a field in a dump may be an array of variable length: a dump does not tell, and one of length 0 is not in a description. Mostly
+ * they consist of structures, or have their length before them.
+ */
+function mayBeEmpty(field: TheirField, { fields }: TheirStruct): boolean {
+  if (field.arrayLength !== undefined) return false;
+  if (field.struct !== undefined) return true;
+  const before = fields.slice(0, fields.indexOf(field));
+  return before.some(({ name, struct }) => struct === undefined && COUNT_NAME.test(name));
+}
+
 class Comparison {
   readonly differences: Difference[] = [];
   readonly #isDump: boolean;
@@ -112,7 +125,7 @@ class Comparison {
 
   /** Fields and subsections; `version` is the one that the destination reads the fields by. */
   struct(ours: VmsdDescription, theirs: TheirStruct, version: number): void {
-    this.#fields(ours, theirs, version);
+    if (!isDivided(theirs.vmsdName)) this.#fields(ours, theirs, version);
     for (const subsection of ours.subsections) this.#subsection(subsection, theirs);
   }
 
@@ -150,7 +163,7 @@ class Comparison {
     for (const field of theirs.fields) {
       const found = groups.findIndex((group, index) => index >= at && isThis(group, field));
       if (found < 0) {
-        this.#missing(field, ours, theirs, version);
+        this.#missing(field, theirs, version);
         continue;
       }
       for (const { field: extra } of groups.slice(at, found)) this.#extra(extra);
@@ -161,16 +174,15 @@ class Comparison {
   }
 
   /** A field that the destination may read and that the image does not have. */
-  #missing(field: TheirField, ours: VmsdDescription, theirs: TheirStruct, version: number): void {
-    if (field.isConditional) return;
+  #missing(field: TheirField, theirs: TheirStruct, version: number): void {
+    if (field.isConditional || isVariableArray(theirs.vmsdName, field.name)) return;
     this.#path.push(quoteText(field.name));
     const isNewer = this.#isDump ? field.sinceVersion > version : theirs.version > version;
     if (isNewer) {
       const message = "The field is new, and keeps its default";
       const since = this.#isDump ? field.sinceVersion : theirs.version;
       this.#add("DST-004", "warning", message, `since version ${since}`, `version ${version}`);
-    } else if (this.#isDump && field.arrayLength === undefined && ours.fields.length > 0) {
-      // A dump does not tell an array of variable length, and one of length 0 is not in a description.
+    } else if (this.#isDump && mayBeEmpty(field, theirs)) {
       const message =
         "The destination reads a field that the image does not have, unless it is an " +
         "array without elements";

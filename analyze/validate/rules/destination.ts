@@ -58,7 +58,7 @@ export const DESTINATION_RULES: readonly Rule[] = [
     title: "The block list has every RAM block of the destination.",
     reaction: "loads",
     qemu: "Loads the stream; the block stays as it is.",
-    tried: [],
+    tried: ["10.0"],
   },
   {
     id: "DST-007",
@@ -66,6 +66,6 @@ export const DESTINATION_RULES: readonly Rule[] = [
     title: "The image has an entry for every device of the destination.",
     reaction: "loads",
     qemu: "Loads the stream; the device stays as it is after a reset.",
-    tried: [],
+    tried: ["10.0"],
   },
 ];
