@@ -17,6 +17,7 @@ import { buildImage, type ImagePlan } from "../analyze/image/build.ts";
 import { imageBytes } from "../analyze/image/save.ts";
 import { readState } from "../analyze/state.ts";
 import { openInput } from "../container/open.ts";
+import type { ChunkPlace } from "../format/chunk.ts";
 import { isFormatError } from "../format/error.ts";
 import { BytesSource } from "../format/source.ts";
 import { decodeVmstate } from "../format/vmstate.ts";
@@ -354,26 +355,14 @@ Deno.test("diff: what stands behind damage is no difference", async () => {
 for (const name of ["pc-dirty-bitmaps", "ppc64-pseries"]) {
   Deno.test(`diff: other payloads of ${name} are the same or not`, async () => {
     const stream = loadStream(name);
-    const kinds = ["dirty-bitmap", "spapr/htab"];
-    const payload = readState(new BytesSource(stream)).entries.find(({ kind }) =>
-      kinds.includes(kind)
-    )!;
+    let at = 0;
+    const note = (_: unknown, { dataOffset, dataBytes }: ChunkPlace) => {
+      if (dataBytes > 0) at = dataOffset;
+    };
+    readState(new BytesSource(stream), { visitor: { dirtyBitmap: note, hashTable: note } });
     assertEquals((await diffBytes(stream, stream)).same, true);
     const other = stream.slice();
-    const ends: number[] = [];
-    readState(new BytesSource(stream), {
-      onItem: (item) => {
-        if (item.kind !== "section" || item.section.id !== payload.section.id) return;
-        for (let at = item.payloadOffset; at < item.payloadEnd; at++) ends.push(at);
-      },
-    });
-    // A byte that leaves the payload's structure as it is.
-    for (const at of ends.filter((_, index) => index % 5 === 3)) {
-      other[at]! ^= 0x10;
-      const isWhole = readState(new BytesSource(other), { keepGoing: true }).error === undefined;
-      if (isWhole) break;
-      other[at]! ^= 0x10;
-    }
+    other[at]! ^= 0x10;
     const { sections, state } = await diffBytes(stream, other);
     assertEquals([sections.length, state.length], [1, 0]);
     assertMatch(

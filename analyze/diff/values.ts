@@ -35,8 +35,8 @@ export interface Change {
 /** Bytes of a buffer that are shown whole. */
 const WHOLE_BYTES = 16;
 
-/** The values of two sides. */
-type Both = Pick<Change, "left" | "right">;
+/** The values of both sides. */
+export type ValuePair = Pick<Change, "left" | "right">;
 
 /** The bytes of a primitive that has no other value than bytes. */
 function bytesOf(primitive: VmstatePrimitive): Uint8Array | undefined {
@@ -85,7 +85,7 @@ export function changedField(
   left: { readonly type: string; readonly bytes: Uint8Array },
   right: { readonly type: string; readonly bytes: Uint8Array },
   ignores: ((index: number) => boolean) | undefined,
-): Both | undefined {
+): ValuePair | undefined {
   const leftBytes = bytesOf(decodePrimitive(left.type, left.bytes));
   const rightBytes = bytesOf(decodePrimitive(right.type, right.bytes));
   if (leftBytes !== undefined && rightBytes !== undefined) {
@@ -103,7 +103,7 @@ export function changedBuffer(
   left: Uint8Array,
   right: Uint8Array,
   ignores: ((index: number) => boolean) | undefined,
-): Both | undefined {
+): ValuePair | undefined {
   const ranges = firstRanges(changedRanges(left, right, ignores));
   if (ranges.shown.length === 0) return undefined;
   const [leftText, rightText] = [printableText(left), printableText(right)];
