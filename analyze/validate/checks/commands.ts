@@ -63,11 +63,12 @@ class CommandsCheck {
     }
     this.#hasStart ||= type === "start";
     this.#hasEnd ||= type === "end";
+    const isNew = type === "start" || type === "full";
+    if (item.depth === 0 && !isNew) return;
     const path = [`section ${id} ${quoteText(idstr)}`];
     if (item.depth > 0 && type !== "full") {
       this.#report("CMD-011", item, `${type.toUpperCase()} section in a package`, { path });
     }
-    const isNew = type === "start" || type === "full";
     if (isNew && item.depth === 0 && this.#count("POSTCOPY_RUN") > 0) {
       const message = `${type.toUpperCase()} section behind POSTCOPY_RUN`;
       this.#report("CMD-016", item, message, { path, expected: "PART, END or EOF" });

@@ -26,7 +26,8 @@ export function sectionOrderCheck(context: CheckContext): Check {
   let hasSwitchover = false;
   const onSection = (item: SectionItem) => {
     const { section: { id, idstr, instanceId }, type, offset } = item;
-    const path = [`section ${id} ${quoteText(idstr)}`];
+    // Some streams have a hundred thousand sections: nothing is written down that is not reported.
+    const path = () => [`section ${id} ${quoteText(idstr)}`];
     const entry = entries.get(id);
     if (type === "start" || type === "full") {
       const name = `${idstr}/${instanceId}`;
@@ -35,7 +36,7 @@ export function sectionOrderCheck(context: CheckContext): Check {
       if (before !== undefined && before.type === type) {
         context.report("SEC-007", {
           offset,
-          path,
+          path: path(),
           message: "The entry is announced twice",
           found: `${quoteText(name)}, also at offset ${before.offset}`,
         });
@@ -44,7 +45,11 @@ export function sectionOrderCheck(context: CheckContext): Check {
       names.set(name, announced);
       entries.set(id, announced);
     } else if (entry?.hasEnd === true && entry.type === "start") {
-      context.report("SEC-010", { offset, path, message: `${type.toUpperCase()} behind END` });
+      context.report("SEC-010", {
+        offset,
+        path: path(),
+        message: `${type.toUpperCase()} behind END`,
+      });
     } else if (type === "end" && entry !== undefined) entry.hasEnd = true;
     hasAnyEnd ||= type === "end";
     hasDevices ||= type === "full";
