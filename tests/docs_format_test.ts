@@ -114,7 +114,7 @@ function headingsOf(text: string): string[] {
 }
 
 for (
-  const name of ["format.md", "library.md", "conformance.md", "forensics.md", "dependencies.md"]
+  const name of ["format.md", "library.md", "conformance.md", "forensics.md"]
 ) {
   Deno.test(`docs: the links of ${name} lead somewhere`, () => {
     const text = Deno.readTextFileSync(new URL(name, FOLDER));
