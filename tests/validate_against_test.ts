@@ -17,6 +17,7 @@ import { validateInput } from "../analyze/validate/validate_input.ts";
 import { openInput } from "../container/open.ts";
 import { FormatError } from "../format/error.ts";
 import { BytesSource } from "../format/source.ts";
+import { StreamReader } from "../format/stream.ts";
 import {
   findVmdescriptionAtEnd,
   parseVmdescription,
@@ -118,6 +119,21 @@ Deno.test("against: two machines, as QEMU 10.0 judges them", async () => {
     for (const rule of ["CFG-005", "SEC-012"] as const) assert(errors.has(rule), rule);
     const lost = found.filter(({ rule }) => rule === "DST-007");
     assert(lost.length > 0 && lost.every(({ severity }) => severity === "warning"));
+  });
+});
+
+Deno.test("against: the version counts that stands before the section", async () => {
+  const bytes = loadStream("pc-stopped");
+  const reader = new StreamReader(new BytesSource(bytes));
+  const items = [...reader.items()];
+  const pic = items.find((item) => item.kind === "section" && item.section.idstr === "i8259")!;
+  assert(pic.kind === "section");
+  new DataView(bytes.buffer).setUint32(pic.payloadOffset - 4, 9);
+  await withTempFile(bytes, async (path) => {
+    using input = await openInput(path, { seekable: true });
+    const { kept } = validateInput(input, { against: dumpWith() }).findings;
+    const errors = kept.filter(({ severity }) => severity === "error");
+    assertEquals(errors.map(({ rule, found }) => `${rule} ${found}`), ["SEC-014 version 9"]);
   });
 });
 
@@ -316,7 +332,7 @@ Deno.test("against: differences between two descriptions of a device", () => {
       devices: [{ name, instanceId, state: { ...state, fields } }],
     };
     const candidates = describedDevices(other).get(deviceKey({ name, instanceId }))!;
-    return compareDevice(state, candidates, false).map(({ rule, severity }) =>
+    return compareDevice(state, state.version, candidates, false).map(({ rule, severity }) =>
       `${severity} ${rule}`
     );
   };

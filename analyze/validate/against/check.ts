@@ -58,13 +58,19 @@ class AgainstCheck implements Check {
 
   #device({ offset, section, device }: SectionItem): void {
     const { description } = device!;
+    const { state } = description;
     const key = deviceKey(description);
     this.#seen.add(key);
-    const candidates = this.#candidates(key, description.state.vmsdName);
+    const candidates = this.#candidates(key, state.vmsdName);
     const place = [`section ${section.id} ${quoteText(section.idstr)}`];
-    if (candidates === undefined) return this.#unknown(offset, place, section, description.state);
+    if (candidates === undefined) return this.#unknown(offset, place, section, state);
     for (
-      const { path, ...difference } of compareDevice(description.state, candidates, this.#isDump)
+      const { path, ...difference } of compareDevice(
+        state,
+        section.versionId,
+        candidates,
+        this.#isDump,
+      )
     ) {
       const { rule, ...details } = difference;
       this.#context.report(rule, { ...details, offset, path: [...place, ...path] });

@@ -58,14 +58,16 @@ const VARIABLE_TYPES: ReadonlySet<string> = new Set([
 /** The differences between a structure of the image and one of several that the destination may have under this name: the least of them. */
 export function compareDevice(
   ours: VmsdDescription,
+  sectionVersion: number,
   candidates: readonly TheirStruct[],
   isDump: boolean,
 ): readonly Difference[] {
   let least: readonly Difference[] | undefined;
   for (const theirs of candidates) {
     const comparison = new Comparison(isDump);
-    comparison.version(ours, theirs);
-    comparison.struct(ours, theirs, ours.version);
+    // Of an old-style device a description tells neither name nor version.
+    if (ours.vmsdName !== "") comparison.version(sectionVersion, theirs);
+    comparison.struct(ours, theirs, sectionVersion);
     const { differences } = comparison;
     if (least === undefined || differences.length < least.length) least = differences;
   }
@@ -107,15 +109,15 @@ class Comparison {
   }
 
   /** The version of a whole device, which the destination looks at before anything else. */
-  version(ours: VmsdDescription, theirs: TheirStruct): void {
-    const found = `version ${ours.version}`;
-    if (ours.version > theirs.version) {
+  version(ours: number, theirs: TheirStruct): void {
+    const found = `version ${ours}`;
+    if (ours > theirs.version) {
       const message = "The version of the device is newer than the destination's";
       this.#add("SEC-014", "error", message, `at most ${theirs.version}`, found);
-    } else if (ours.version < (theirs.minimumVersion ?? 0)) {
+    } else if (ours < (theirs.minimumVersion ?? 0)) {
       const message = "The version of the device is older than the destination still loads";
       this.#add("SEC-014", "error", message, `at least ${theirs.minimumVersion}`, found);
-    } else if (ours.version < theirs.version && theirs.minimumVersion === undefined) {
+    } else if (ours < theirs.version && theirs.minimumVersion === undefined) {
       const message =
         "The version of the device is older; whether the destination still loads it " +
         "an image does not tell";
