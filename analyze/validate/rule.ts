@@ -9,7 +9,7 @@ export type Severity = "error" | "warning" | "info";
 
 /**
  * What a loading QEMU does with a stream that breaks the rule: refuses it, takes it silently, takes it with a message, crashes, hangs, reads on
- * at a wrong place, or it depends on the destination; `nothing` where QEMU never looks.
+ * at a wrong place, or it depends on the value or on the destination; `nothing` where QEMU never looks.
  */
 export type Reaction =
   | "rejects"

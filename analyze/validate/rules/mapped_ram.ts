@@ -12,7 +12,7 @@ export const MAPPED_RAM_RULES: readonly Rule[] = [
     id: "MAP-001",
     severity: "error",
     title: "The version of a mapped-ram header is 1",
-    reaction: "rejects",
+    reaction: "depends",
     qemu: "Refuses the stream if it is above 1; loads it if it is 0.",
     tried: ["10.0", "11.1"],
   },

@@ -118,8 +118,8 @@ export const STREAM_RULES: readonly Rule[] = [
     id: "CFG-009",
     severity: "error",
     title: "The version of a subsection of the configuration is 1.",
-    reaction: "rejects",
-    qemu: "Refuses the stream if the version is above 1.",
+    reaction: "depends",
+    qemu: "Refuses the stream if it is above 1; loads it if it is 0.",
     tried: ["10.0"],
   },
   {
