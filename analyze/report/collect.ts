@@ -22,6 +22,7 @@ import { validateSteps } from "../validate/validate.ts";
 import { blockModels } from "./blocks.ts";
 import { cpuModels, deviceModels } from "./devices.ts";
 import { factsOf, sizesOf } from "./facts.ts";
+import { sentence } from "./field_text.ts";
 import type { ChannelModel, PhysicalModel, SideModel } from "./model.ts";
 import { PassCounter } from "./passes.ts";
 import { StripBuilder } from "./strip.ts";
@@ -115,8 +116,8 @@ export function* reportSideSteps(
     validation: validationModel(step.value),
     ...deviceModels(state, info.sections, { left: treeCharacters }),
     ...cpuModels(state),
-    notes: info.notes.map(escapeText),
-    error: state.error === undefined ? null : escapeText(state.error.describe()),
+    notes: info.notes.map(sentence),
+    error: state.error === undefined ? null : sentence(state.error.describe()),
   };
 }
 
@@ -146,7 +147,7 @@ function physicalModels(
       block: escapeText(range.block.name),
       blockAddress: range.blockAddress,
     }));
-    return { ranges, notes: notes.map(escapeText) };
+    return { ranges, notes: notes.map(sentence) };
   } catch (error) {
     if (!(error instanceof UnknownMapError) && !(error instanceof RangeError)) throw error;
     return { ranges: [], notes: ["where the blocks stand in the guest's memory is not known"] };

@@ -8,7 +8,7 @@ import { escapeText } from "../../format/text.ts";
 import type { GuestDiff } from "../diff/diff.ts";
 import type { BlockDiff } from "../diff/memory.ts";
 import type { Change, DiffValue } from "../diff/values.ts";
-import { clip } from "./field_text.ts";
+import { clip, integerText, sentence } from "./field_text.ts";
 import type { ComparisonModel, MemoryComparisonModel } from "./model.ts";
 import { PageCells } from "./page_cells.ts";
 
@@ -34,7 +34,7 @@ export function comparisonModel(diff: GuestDiff): ComparisonModel {
     more: Math.max(0, all.length - MAX_CHANGES),
     memory: blocks.map(memoryModel),
     notes: [
-      ...diff.notes.slice(0, MAX_NOTES).map((note) => clip(escapeText(note))),
+      ...diff.notes.slice(0, MAX_NOTES).map((note) => clip(sentence(note))),
       ...(more > 0 ? [`${more} more RAM blocks differ`] : []),
       ...(passed > 0 ? [`passed over, because it changes by itself (${passed}): ${globs}`] : []),
     ],
@@ -46,7 +46,9 @@ function changeRow({ path, left, right }: Change): ComparisonModel["changes"][nu
 }
 
 function valueText(value: DiffValue): string | null {
-  return value === null ? null : clip(escapeText(String(value)));
+  if (value === null) return null;
+  const isInteger = typeof value === "bigint" || Number.isInteger(value);
+  return isInteger ? integerText(value as number | bigint) : clip(escapeText(String(value)));
 }
 
 function memoryModel(block: BlockDiff): MemoryComparisonModel {

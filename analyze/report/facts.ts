@@ -11,6 +11,9 @@ import type { SideModel } from "./model.ts";
 /** Characters of a list of capabilities that is shown. */
 const MAX_CHARACTERS = 400;
 
+/** Version of the stream format that all QEMUs write. */
+const USUAL_VERSION = 3;
+
 /** Name and value, the most important ones first. */
 export function factsOf(info: StreamInfo): SideModel["facts"] {
   const { input } = info;
@@ -25,10 +28,11 @@ export function factsOf(info: StreamInfo): SideModel["facts"] {
     ["Page size", info.targetPageBytes === null ? "unknown" : `${info.targetPageBytes} bytes`],
     ["Capabilities", info.capabilities.length === 0 ? null : info.capabilities.join(", ")],
     ["UUID", info.uuid ?? libvirt?.uuid],
-    ["Stream version", info.streamVersion === null ? null : String(info.streamVersion)],
+    // What nearly every stream has is told where it is otherwise.
+    ["Stream version", info.streamVersion === USUAL_VERSION ? null : String(info.streamVersion)],
     ["Sections", String(info.sections.length)],
-    ["Description", info.vmdescription ? "in the stream" : "none"],
-    ["Footers", info.footers === null ? null : info.footers ? "yes" : "no"],
+    ["Description of devices", info.vmdescription ? null : "none"],
+    ["Footers", info.footers === false ? "none" : null],
     ["Sync marks", info.pageChannels === null ? null : String(info.pageChannels.syncMarks)],
   ];
   return all.flatMap(([name, value]) =>

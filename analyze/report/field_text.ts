@@ -23,6 +23,11 @@ export function clip(text: string): string {
   return `${cut}… (${text.length} characters)`;
 }
 
+/** A sentence that may quote anything, in one line and without control characters. */
+export function sentence(text: string): string {
+  return escapeText(text).replaceAll('\\"', '"').replaceAll("\\\\", "\\");
+}
+
 /** A value of a type. */
 export function fieldText(type: string, bytes: Uint8Array): string {
   const primitive = decodePrimitive(type, bytes);
@@ -47,8 +52,8 @@ export function fieldText(type: string, bytes: Uint8Array): string {
   }
 }
 
-/** Both notations: registers and masks are read in hexadecimal, counters are not. */
-function integerText(value: number | bigint): string {
+/** An integer in both notations: registers and masks are read in hexadecimal, counters are not. */
+export function integerText(value: number | bigint): string {
   return value < 10 ? String(value) : `${value} (${hex(value)})`;
 }
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { escapeText, hex } from "../../format/text.ts";
+import { hex } from "../../format/text.ts";
 import { ruleOf } from "../validate/rules/mod.ts";
 import type { Validation } from "../validate/validate.ts";
-import { clip } from "./field_text.ts";
+import { clip, sentence } from "./field_text.ts";
 import type { ValidationModel } from "./model.ts";
 
 /** Findings that are shown. */
@@ -25,8 +25,8 @@ export function validationModel({ valid, findings }: Validation): ValidationMode
       rule: finding.rule,
       severity: finding.severity,
       offset: finding.offset,
-      path: finding.path.map((part) => clip(escapeText(part))).join(" › "),
-      message: clip(escapeText(finding.message)),
+      path: finding.path.map((part) => clip(sentence(part))).join(" › "),
+      message: clip(sentence(finding.message)),
       expected: textOrNull(finding.expected),
       found: textOrNull(finding.found),
       qemu: ruleOf(finding.rule).qemu,
@@ -42,5 +42,5 @@ export function validationModel({ valid, findings }: Validation): ValidationMode
 }
 
 function textOrNull(text: string | undefined): string | null {
-  return text === undefined ? null : clip(escapeText(text));
+  return text === undefined ? null : clip(sentence(text));
 }

@@ -292,7 +292,7 @@ export class DeviceTreeView {
 export function devicesElement(views) {
   if (views.length === 1) return add(h("div"), views[0]?.element);
   const box = h("div");
-  const buttons = views.map((view, number) =>
+  const buttons = views.map((_, number) =>
     h("button", {
       type: "button",
       onclick: () => choose(number),

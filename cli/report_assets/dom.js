@@ -100,10 +100,11 @@ export function countText(value) {
 /**
  * @param {number} count
  * @param {string} word
+ * @param {string} plural
  * @returns {string}
  */
-export function counted(count, word) {
-  return `${countText(count)} ${word}${count === 1 ? "" : "s"}`;
+export function counted(count, word, plural = `${word}s`) {
+  return `${countText(count)} ${count === 1 ? word : plural}`;
 }
 
 /**

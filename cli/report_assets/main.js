@@ -191,13 +191,10 @@ function build(model) {
 /** @param {readonly HTMLElement[]} parts */
 function navElement(parts) {
   const button = h("button", { type: "button", class: "theme" });
-  const show = () => button.textContent = root.dataset["theme"] === "dark" ? "Light" : "Dark";
   button.addEventListener("click", () => {
     setTheme(root.dataset["theme"] === "dark" ? "light" : "dark");
     remember(root.dataset["theme"] ?? "");
-    show();
   });
-  show();
   return h(
     "nav",
     { "aria-label": "Sections" },
@@ -220,6 +217,8 @@ function navElement(parts) {
 /** @param {string} theme */
 function setTheme(theme) {
   root.dataset["theme"] = theme;
+  const button = document.querySelector("button.theme");
+  if (button !== null) button.textContent = theme === "dark" ? "Light" : "Dark";
   redrawAll();
 }
 
@@ -244,10 +243,9 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const print = matchMedia("print");
 const chosen = () => remembered() ?? (dark.matches ? "dark" : "light");
 
+build(JSON.parse(document.getElementById("data")?.textContent ?? ""));
+// Canvases have no size, and no colours, before they are in the page.
 setTheme(chosen());
 dark.addEventListener("change", () => setTheme(chosen()));
 // Paper is light.
 print.addEventListener("change", () => setTheme(print.matches ? "light" : chosen()));
-build(JSON.parse(document.getElementById("data")?.textContent ?? ""));
-// Canvases have no size before they are in the page.
-redrawAll();

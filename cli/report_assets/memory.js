@@ -40,6 +40,8 @@ const WHOLE = DIGITS.length - 1;
 const CELL_PIXELS = [13, 9, 7, 5];
 /** Height that a map is made to stay below, if it can. */
 const MAX_HEIGHT = 340;
+/** Cells of a map whose scale needs no word. */
+const FEW_CELLS = 64;
 /** Maps that are shown at once; the others are opened by hand. */
 const OPEN_MAPS = 6;
 
@@ -125,9 +127,12 @@ class PageMap {
     const { grid, cursor, joined } = this;
     const perCell = grid.pagesPerCell * joined;
     if (cursor < 0) {
-      this.detail.textContent = `A cell is ${counted(Math.min(perCell, grid.pages), "page")}, ${
-        bytesText(Math.min(perCell, grid.pages) * grid.pageBytes)
-      }.`;
+      // A few pages speak for themselves.
+      this.detail.textContent = grid.cells <= FEW_CELLS
+        ? ""
+        : `A cell is ${counted(Math.min(perCell, grid.pages), "page")}, ${
+          bytesText(Math.min(perCell, grid.pages) * grid.pageBytes)
+        }.`;
       return;
     }
     const first = cursor * perCell;
@@ -316,11 +321,15 @@ export function memoryElement(side) {
  * @param {SideModel} side
  */
 export function physicalElement({ physical, physicalNotes }) {
+  // The first block is the main memory, others follow in colours that come again.
+  const names = [...new Set(physical.map(({ block }) => block))];
   const rows = physical.map((range, index) => {
     const before = index === 0 ? undefined : item(physical, index - 1);
     const end = before === undefined ? 0 : before.guestAddress + before.lengthBytes;
     const gap = range.guestAddress - end;
-    const part = h("div", { class: "range-part", title: range.block });
+    const tint = names.indexOf(range.block);
+    const tone = tint === 0 ? 0 : (tint - 1) % 3 + 1;
+    const part = h("div", { class: `range-part r-${tone}`, title: range.block }, range.block);
     // The logarithm keeps both 64 KiB of firmware and gigabytes of memory in the picture.
     part.style.flexGrow = String(Math.log2(range.lengthBytes / 4096 + 2));
     const hole = h("div", { class: "range-gap" });

@@ -59,7 +59,7 @@ function chart(passes) {
   const top = Math.ceil(most / step) * step;
   const scale = (HEIGHT - TOP - BOTTOM) / top;
   const y = (/** @type {number} */ pages) => HEIGHT - BOTTOM - pages * scale;
-  const slot = (WIDTH - LEFT) / passes.length;
+  const slot = Math.min(96, (WIDTH - LEFT) / passes.length);
   const width = Math.min(64, Math.max(1, slot * 0.72));
   const picture = svg("svg", {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
@@ -69,7 +69,13 @@ function chart(passes) {
   });
   for (let pages = 0; pages <= top; pages += step) {
     picture.append(
-      svg("line", { x1: LEFT, x2: WIDTH, y1: y(pages), y2: y(pages), class: "grid" }),
+      svg("line", {
+        x1: LEFT,
+        x2: LEFT + slot * passes.length,
+        y1: y(pages),
+        y2: y(pages),
+        class: "grid",
+      }),
       svg("text", { x: LEFT - 8, y: y(pages) + 4, class: "tick end" }, countText(pages)),
     );
   }
@@ -120,7 +126,7 @@ export function passesElement({ passes, passOrigin, resentPages }) {
   return h(
     "div",
     {},
-    h("h3", {}, counted(last.first + last.passes - 1, "pass").replace("passs", "passes")),
+    h("h3", {}, counted(last.first + last.passes - 1, "pass", "passes")),
     h(
       "p",
       { class: "about" },
@@ -138,7 +144,7 @@ export function passesElement({ passes, passOrigin, resentPages }) {
     h(
       "details",
       { class: "numbers" },
-      h("summary", {}, "The numbers"),
+      h("summary", { class: "row" }, "The numbers"),
       table(
         ["Pass", "Pages", ...used.map(([, name]) => name), "Sent before"],
         `rr${"r".repeat(used.length)}r`,

@@ -351,13 +351,16 @@ export class Strip {
     const context = sizeCanvas(this.canvas, this.width, HEIGHT);
     const kinds = STRIP_KINDS.map(([id]) => color(`k-${id}`));
     const shown = new View(context, kinds, this.width);
-    // Above, the whole input; below, what is in view.
-    shown.rows(this, this.start, this.end, 0, OVERVIEW);
-    shown.window(this);
-    shown.rows(this, this.from, this.to, OVERVIEW + 6, HEIGHT - OVERVIEW - 6);
-    shown.labels(this, OVERVIEW + 6, HEIGHT - OVERVIEW - 6);
-    shown.cursor(this, OVERVIEW + 6);
     const all = this.from <= this.start && this.to >= this.end;
+    const top = all ? 0 : OVERVIEW + 6;
+    if (!all) {
+      // Above, the whole input and what of it is in view.
+      shown.rows(this, this.start, this.end, 0, OVERVIEW);
+      shown.window(this);
+    }
+    shown.rows(this, this.from, this.to, top, HEIGHT - top);
+    shown.labels(this, top, HEIGHT - top);
+    shown.cursor(this, top);
     const span = bytesText(Math.round(this.to - this.from));
     this.range.textContent = all
       ? `all ${span}`
@@ -404,7 +407,42 @@ class View {
       const gap = drawn > 4 ? 1 : 0;
       context.fillRect(left, top, drawn - gap, height);
       if (kind === 4 || kind === 9) this.#hatch(left, top, drawn - gap, height, kind === 9);
+      if (kind === 3 && drawn > 20 && height > OVERVIEW) {
+        const bottom = Math.round(top + height * 0.6);
+        this.#density(strip, start, from, left, left + drawn - gap, bottom, top + height);
+      }
       free = left + drawn;
+    }
+  }
+
+  /**
+   * Where pages stand in the page area of a mapped-ram block, and where there is nothing.
+   *
+   * @param {Strip} strip
+   * @param {number} start
+   * @param {number} from
+   * @param {number} left
+   * @param {number} right
+   * @param {number} top
+   * @param {number} bottom
+   */
+  #density(strip, start, from, left, right, top, bottom) {
+    const block = strip.side.blocks.find(({ pagesOffset }) => pagesOffset === start);
+    const normal = block?.map?.shares.normal;
+    const { pageBytes } = strip.side;
+    if (block === undefined || pageBytes === null) return;
+    const bytesPerPixel = (strip.to - strip.from) / this.width;
+    const cellBytes = (block.map?.pagesPerCell ?? 1) * pageBytes;
+    const { context } = this;
+    context.fillStyle = color("c-zero");
+    for (let x = Math.floor(left); x < right; x++) {
+      const first = Math.floor((from + x * bytesPerPixel - start) / cellBytes);
+      const end = Math.floor((from + (x + 1) * bytesPerPixel - start) / cellBytes);
+      let isEmpty = true;
+      for (let cell = Math.max(0, first); cell <= end && isEmpty; cell++) {
+        isEmpty = (normal?.charAt(cell) || "0") === "0";
+      }
+      if (isEmpty) context.fillRect(x, top, 1, bottom - top);
     }
   }
 
@@ -438,7 +476,6 @@ class View {
     const scale = this.width / (strip.end - strip.start);
     const left = (strip.from - strip.start) * scale;
     const right = Math.max(left + 2, (strip.to - strip.start) * scale);
-    if (left <= 0 && right >= this.width) return;
     const { context } = this;
     context.fillStyle = color("veil");
     context.fillRect(0, 0, left, OVERVIEW);
@@ -462,16 +499,17 @@ class View {
       if (start >= strip.to) break;
       const left = Math.max(0, (start - strip.from) * scale);
       const right = Math.min(this.width, (item(strip.offsets, row + 1) - strip.from) * scale);
-      if (right - left < 40) continue;
+      if (right - left < 24) continue;
       const [kind, , name] = item(strip.rows, row);
-      const text = item(strip.side.strip.names, name).replace(/^section \d+ |, full$/g, "");
+      const long = item(strip.side.strip.names, name).replace(/^section \d+ |, full$/g, "");
+      const text = [long, long.replace(/[/,].*$/, "")].find((each) =>
+        context.measureText(each).width <= right - left - 12
+      );
+      if (text === undefined) continue;
       context.fillStyle = color(item(STRIP_KINDS, kind)[0] === "hole" ? "muted" : "on-kind");
-      context.save();
-      context.beginPath();
-      context.rect(left, top, right - left - 5, height);
-      context.clip();
-      context.fillText(text, left + 6, top + height / 2);
-      context.restore();
+      // The lower part of page areas shows where pages are.
+      const middle = item(STRIP_KINDS, kind)[0] === "pages" ? height * 0.3 : height / 2;
+      context.fillText(text, left + 6, top + middle);
     }
   }
 
@@ -485,6 +523,6 @@ class View {
     const { context } = this;
     const left = (cursor - from) / (to - from) * this.width;
     context.fillStyle = color("text");
-    context.fillRect(Math.min(this.width - 2, Math.max(0, left - 1)), top - 3, 2, HEIGHT);
+    context.fillRect(Math.min(this.width - 2, Math.max(0, left - 1)), top, 2, HEIGHT);
   }
 }

@@ -148,7 +148,7 @@ function cpuElement(index, one, other, isOpen, isCompared) {
       registers.map(([name, value, theirs]) =>
         h(
           "div",
-          { class: value === theirs ? undefined : "differs" },
+          { class: value !== theirs ? "differs" : value === "0x0" ? "zero" : undefined },
           h("dt", {}, name),
           h("dd", {}, value, value !== theirs && h("span", {}, theirs)),
         )
