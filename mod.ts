@@ -36,6 +36,8 @@ export { type MemoryOfGuest, readGuestMemory } from "./analyze/memory/open_memor
 export { PAGE_KIND, type PageKind } from "./analyze/memory/page_table.ts";
 export { readCpuStates } from "./analyze/registers/mod.ts";
 export { type Assignment, setFields } from "./analyze/edit/set_field.ts";
+export { diffGuests, type GuestDiff } from "./analyze/diff/diff.ts";
+export { type DiffSide, readDiffSide } from "./analyze/diff/side.ts";
 export { buildImage, type ImagePlan } from "./analyze/image/build.ts";
 export type { GuestImage } from "./analyze/image/image.ts";
 export { loadImage } from "./analyze/image/load_image.ts";

@@ -18,6 +18,7 @@ import {
   type Setting,
 } from "./comparisons.ts";
 import { CONVERT_FILES, convertComparisons } from "./convert.ts";
+import { DIFF_FILES, diffComparisons } from "./diff.ts";
 import { writeClassicStream, writeMappedStream, type Written } from "./generate.ts";
 import { halfZeroGuest, sparseGuest } from "./guest.ts";
 import { loadRecording } from "./recording.ts";
@@ -25,6 +26,7 @@ import { MEMORY_FILES, memoryComparisons, prepareMemory } from "./memory.ts";
 import { CAPTURE_FILES, multifdComparisons, writeCaptures } from "./multifd.ts";
 import { outputOf, removeIfThere, succeeds } from "./run.ts";
 import { formatTable, measure, type Row } from "./table.ts";
+import { validateComparisons } from "./validate.ts";
 
 const USAGE = `Usage: deno task bench [options]
 
@@ -171,7 +173,7 @@ async function main(options: Options): Promise<number> {
   const folder = options.dir ?? Deno.makeTempDirSync({ prefix: "migstream-bench-" });
   Deno.mkdirSync(folder, { recursive: true });
   const inputs = ["classic.mig", "mapped.mig", "sparse.mig"];
-  const names = [...inputs, ...CONVERT_FILES, ...MEMORY_FILES, ...CAPTURE_FILES];
+  const names = [...inputs, ...CONVERT_FILES, ...DIFF_FILES, ...MEMORY_FILES, ...CAPTURE_FILES];
   const files = names
     .map((file) => `${folder}/${file}`);
   try {
@@ -185,7 +187,9 @@ async function main(options: Options): Promise<number> {
     const comparisons = [
       ...listComparisons(setting),
       ...convertComparisons(setting),
+      ...validateComparisons(setting),
       ...memoryComparisons(memory),
+      ...diffComparisons(memory),
       ...multifdComparisons(captures),
     ];
     for (const comparison of comparisons) {

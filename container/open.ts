@@ -62,6 +62,14 @@ const MAX_WRAPPERS = 4;
  * Opens a file, a folder with the channels of a migration, these channels themselves, or standard input for `-`. What can't be read at any
  * position (a FIFO, a terminal) is read like standard input.
  *
+ * @example An image in any container
+ * ```ts
+ * import { openInput } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc-mapped.zst");
+ * console.log(input.container); // zstd
+ * ```
+ *
  * @throws {FormatError} `bad-magic`, with what an input looks like that is not a stream; `bad-container` or `bad-compression` for a
  * damaged wrapper.
  */
@@ -180,15 +188,21 @@ class WrappedInput implements OpenInput {
     this.source = new KeptPipe(this.source, from);
   }
 
-  #bad(problem: string, expected: string, found: string = this.container): FormatError {
+  #bad(
+    problem: string,
+    expected: string,
+    found: string = this.container,
+    rule?: string,
+  ): FormatError {
     const path = this.source.label === undefined ? [] : [this.source.label];
-    const details = { offset: this.streamOffset, path, expected, found };
+    const details = { offset: this.streamOffset, path, expected, found, rule };
     return new FormatError("bad-container", problem, details);
   }
 
   #tooDeep(content: Content): FormatError {
     const found = `${this.container} > ${content}`;
-    return this.#bad("Too many wrappers around the stream", `at most ${MAX_WRAPPERS}`, found);
+    const expected = `at most ${MAX_WRAPPERS}`;
+    return this.#bad("Too many wrappers around the stream", expected, found, "LIM-001");
   }
 
   /** Directly behind a header of libvirt: its word on the format is checked against the bytes, which win. */

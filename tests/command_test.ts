@@ -25,7 +25,14 @@ Deno.test("command: version and help", async () => {
       "search",
       "read",
       "registers",
+      "validate",
+      "diff",
+      "convert",
+      "roundtrip",
+      "capture",
+      "send",
       "completions",
+      "man",
     ]
   ) {
     assertStringIncludes(help.out, `  ${name} `);

@@ -23,7 +23,12 @@ import { escapeText } from "../../format/text.ts";
 import { ChangeList } from "./changes.ts";
 import { diffConfigurations } from "./configuration.ts";
 import { DEFAULT_IGNORES, type IgnoredCount, IgnoreList } from "./ignore.ts";
-import { type BlockDiff, diffMemory, type DiffMemoryOptions } from "./memory.ts";
+import {
+  type BlockDiff,
+  type ComparableMemory,
+  diffMemory,
+  type DiffMemoryOptions,
+} from "./memory.ts";
 import { diffSections } from "./sections.ts";
 import type { DiffSide } from "./side.ts";
 import type { Change } from "./values.ts";
@@ -58,7 +63,22 @@ export interface GuestDiff {
   readonly notes: readonly string[];
 }
 
-/** Compares two guests. */
+/**
+ * Compares two guests.
+ *
+ * @example
+ * ```ts
+ * import { diffGuests, openInput, readDiffSide } from "@migstream/migstream";
+ *
+ * using before = await openInput("testdata/pc.mig", { keepAll: true });
+ * using after = await openInput("testdata/pc-mapped.zst", { keepAll: true });
+ * using left = readDiffSide(before);
+ * using right = readDiffSide(after);
+ * for (const { path, left: old, right: now } of diffGuests(left, right).state) {
+ *   console.log(path, old, now);
+ * }
+ * ```
+ */
 export function diffGuests(left: DiffSide, right: DiffSide, options: DiffOptions = {}): GuestDiff {
   const { state: withState = true, ram: withRam = true } = options;
   const ignored = new IgnoreList(options.ignore ?? DEFAULT_IGNORES);
@@ -77,7 +97,7 @@ export function diffGuests(left: DiffSide, right: DiffSide, options: DiffOptions
   let blocks = 0;
   if (withRam) {
     noteMissing(left, right, notes);
-    for (const block of diffMemory(left.memory, right.memory, options)) {
+    for (const block of diffMemory(comparable(left), comparable(right), options)) {
       blocks += 1;
       if (isDifferent(block, left, right)) ram.push(block);
       notes.push(...blockNotes(block, left, right));
@@ -122,4 +142,23 @@ function blockNotes(block: BlockDiff, left: DiffSide, right: DiffSide): string[]
   return (["left", "right"] as const).filter((side) => block.absentPages[side] > 0).map((side) =>
     `block ${name}: ${block.absentPages[side]} page(s) are not in the ${side} input: not compared`
   );
+}
+
+/** A side's memory that also tells where contents stand. */
+function comparable({ memory, source }: DiffSide): ComparableMemory {
+  const readAt = (offset: number, into: Uint8Array) => {
+    for (let done = 0; done < into.length;) {
+      const count = source.readAt(offset + done, into.subarray(done));
+      if (count === 0) return false;
+      done += count;
+    }
+    return true;
+  };
+  return {
+    pageBytes: memory.pageBytes,
+    blocks: memory.blocks,
+    runs: (block) => memory.runs(block),
+    read: (block, address, into) => memory.read(block, address, into),
+    raw: { offsetOf: (block, page) => memory.offsetOf(block, page), readAt },
+  };
 }

@@ -42,6 +42,20 @@ export interface BlockDiff {
   readonly absentPages: { readonly left: number; readonly right: number };
 }
 
+/** A memory of which it may be known where contents stand in an input. */
+export interface ComparableMemory extends MemoryView {
+  /** Where contents stand in the input, if it can be asked. */
+  readonly raw?: RawContents;
+}
+
+/** Contents as they stand in an input. */
+export interface RawContents {
+  /** Absolute offset at which a page's content stands as it is; `undefined` if there is no such place. */
+  offsetOf(block: RamBlock, page: number): number | undefined;
+  /** Fills `into` with the input's bytes from `offset` on; false where it ends before. */
+  readAt(offset: number, into: Uint8Array): boolean;
+}
+
 /** How memories are compared. */
 export interface DiffMemoryOptions {
   /** Bytes read at once; for tests of their borders. Default 256 KiB. */
@@ -53,10 +67,13 @@ export interface DiffMemoryOptions {
 /** Measured best: two of them stay in the processor's cache. */
 const CHUNK_BYTES = 256 * 1024;
 
+/** Bytes between two pages that are read along. */
+const MAX_GAP_BYTES = 64;
+
 /** Compares all blocks of two memories, in the order of the left block list; also blocks that are the same are told. */
 export function* diffMemory(
-  left: MemoryView,
-  right: MemoryView,
+  left: ComparableMemory,
+  right: ComparableMemory,
   options: DiffMemoryOptions = {},
 ): Generator<BlockDiff, void, undefined> {
   const pageBytes = Math.max(left.pageBytes, right.pageBytes);
@@ -75,15 +92,16 @@ interface Stretch {
 }
 
 class Comparer {
-  readonly #sides: readonly [MemoryView, MemoryView];
+  readonly #sides: readonly [ComparableMemory, ComparableMemory];
   readonly #pageBytes: number;
   readonly #options: DiffMemoryOptions;
   readonly #chunks: readonly [Uint8Array, Uint8Array];
   readonly #zeros: Uint8Array;
+  readonly #rooms: readonly [Uint8Array, Uint8Array];
 
   constructor(
-    left: MemoryView,
-    right: MemoryView,
+    left: ComparableMemory,
+    right: ComparableMemory,
     pageBytes: number,
     options: DiffMemoryOptions,
   ) {
@@ -94,6 +112,8 @@ class Comparer {
     const chunkBytes = Math.max(1, pages) * pageBytes;
     this.#chunks = [new Uint8Array(chunkBytes), new Uint8Array(chunkBytes)];
     this.#zeros = new Uint8Array(chunkBytes);
+    const roomBytes = chunkBytes + Math.max(1, pages) * MAX_GAP_BYTES;
+    this.#rooms = [new Uint8Array(roomBytes), new Uint8Array(roomBytes)];
   }
 
   block(left: RamBlock | undefined, right: RamBlock | undefined): BlockDiff {
@@ -137,6 +157,11 @@ class Comparer {
     const chunkBytes = this.#zeros.length;
     for (let start = stretch.start; start < stretch.end;) {
       const end = Math.min(start + chunkBytes, stretch.end);
+      if (this.#isRawEqual(left, right, start, end)) {
+        this.#options.onProgress?.(left.name, end);
+        start = end;
+        continue;
+      }
       const ours = this.#content(0, left, stretch.left, start, end);
       const theirs = this.#content(1, right, stretch.right, start, end);
       if (Buffer.compare(ours, theirs) !== 0) this.#pages(ours, theirs, start, diff);
@@ -156,6 +181,46 @@ class Comparer {
     const chunk = this.#chunks[side].subarray(0, end - start);
     this.#sides[side].read(block, start, chunk);
     return chunk;
+  }
+
+  /**
+   * Whether the pages are the same where they stand in the inputs, with what is between them: mostly records' heads, which are the same
+   * for two images of one guest. Saves copying them together.
+   */
+  #isRawEqual(left: RamBlock, right: RamBlock, start: number, end: number): boolean {
+    const [first, last] = [start / this.#pageBytes, end / this.#pageBytes - 1];
+    const stride = this.#strideAt(0, left, first);
+    if (first === last || stride === undefined) return false;
+    if (stride !== this.#strideAt(1, right, first)) return false;
+    const ours = this.#rawBytes(0, left, first, last, stride);
+    const theirs = ours === undefined ? undefined : this.#rawBytes(1, right, first, last, stride);
+    return ours !== undefined && theirs !== undefined && Buffer.compare(ours, theirs) === 0;
+  }
+
+  /** Bytes from a page to the next one in the input, if they are near each other. */
+  #strideAt(side: 0 | 1, block: RamBlock, page: number): number | undefined {
+    const { raw, pageBytes } = this.#sides[side];
+    if (pageBytes !== this.#pageBytes) return undefined;
+    const stride = (raw?.offsetOf(block, page + 1) ?? NaN) - (raw?.offsetOf(block, page) ?? NaN);
+    return stride >= pageBytes && stride <= pageBytes + MAX_GAP_BYTES ? stride : undefined;
+  }
+
+  /** The bytes from the first page to the last, if all of them stand as far apart as the first two. */
+  #rawBytes(
+    side: 0 | 1,
+    block: RamBlock,
+    first: number,
+    last: number,
+    stride: number,
+  ): Uint8Array | undefined {
+    const { raw } = this.#sides[side];
+    const offset = raw?.offsetOf(block, first);
+    if (raw === undefined || offset === undefined) return undefined;
+    for (let page = first + 2; page <= last; page++) {
+      if (raw.offsetOf(block, page) !== offset + (page - first) * stride) return undefined;
+    }
+    const room = this.#rooms[side].subarray(0, (last - first) * stride + this.#pageBytes);
+    return raw.readAt(offset, room) ? room : undefined;
   }
 
   /** Looks at the pages of a chunk. */

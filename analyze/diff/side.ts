@@ -45,6 +45,15 @@ export interface ReadDiffSideOptions {
 /**
  * Reads an input. It has to be able to give any byte again: a file, or a pipe that was opened with `keepAll`.
  *
+ * @example
+ * ```ts
+ * import { openInput, readDiffSide } from "@migstream/migstream";
+ *
+ * using input = await openInput("testdata/pc.mig", { keepAll: true });
+ * using side = readDiffSide(input);
+ * console.log(side.memory.blocks.length);
+ * ```
+ *
  * @throws {FormatError} unless `keepGoing` is set
  */
 export function readDiffSide(input: OpenInput, options: ReadDiffSideOptions = {}): DiffSide {

@@ -189,6 +189,12 @@ export class GuestMemory implements MemoryView, StreamVisitor, Disposable {
     return table?.kindAt(page) === PAGE_KIND.FILLED ? table.locationAt(page) : 0;
   }
 
+  /** Absolute offset at which a page's content stands as it is; `undefined` if there is no such place. */
+  offsetOf(block: RamBlock, page: number): number | undefined {
+    const table = this.#tables.get(block);
+    return table?.kindAt(page) === PAGE_KIND.NORMAL ? table.locationAt(page) : undefined;
+  }
+
   /** Number of pages of each block by kind. */
   get counts(): readonly PageCounts[] {
     const pageBytes = this.#pageBytes || PAGE_BYTES_RANGE.min;
