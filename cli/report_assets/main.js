@@ -165,7 +165,9 @@ function build(model) {
     section(
       "registers",
       "Registers",
-      "Of each processor, by QEMU's names.",
+      isPair
+        ? "Of each processor, by QEMU's names. Where they differ, A stands above B."
+        : "Of each processor, by QEMU's names.",
       registersElement(sides),
     ),
   ];

@@ -82,7 +82,14 @@ class PageMap {
       "aria-label": `${grid.label}: map of its pages. Arrow keys go from cell to cell.`,
     }));
     this.detail = h("output", { class: "detail" });
-    this.element = h("div", {}, this.canvas, this.detail);
+    // A frame of its own, so that the map need not be drawn anew under the pointer.
+    this.frame = h("div", { class: "frame", hidden: true });
+    this.element = h(
+      "div",
+      {},
+      h("div", { class: "framed" }, this.canvas, this.frame),
+      this.detail,
+    );
     this.canvas.addEventListener("pointermove", (event) => this.#point(event));
     this.canvas.addEventListener("pointerdown", (event) => this.#point(event));
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
@@ -120,7 +127,15 @@ class PageMap {
     if (cell === this.cursor) return;
     this.cursor = cell;
     this.#say();
-    this.draw();
+    this.#mark();
+  }
+
+  #mark() {
+    const { cursor, columns, pixels, frame } = this;
+    frame.hidden = cursor < 0;
+    frame.style.left = `${cursor % columns * pixels}px`;
+    frame.style.top = `${Math.floor(cursor / columns) * pixels}px`;
+    frame.style.width = frame.style.height = `${pixels - 1}px`;
   }
 
   #say() {
@@ -191,12 +206,7 @@ class PageMap {
       const top = Math.floor(cell / columns) * pixels;
       context.fillRect(left, top, pixels - 1, pixels - 1);
     }
-    if (this.cursor < 0) return;
-    context.strokeStyle = color("text");
-    context.lineWidth = 2;
-    const left = this.cursor % columns * pixels;
-    const top = Math.floor(this.cursor / columns) * pixels;
-    context.strokeRect(left, top, pixels - 1, pixels - 1);
+    this.#mark();
   }
 
   /**
