@@ -61,7 +61,7 @@ export * from "./image/pieces.ts";
 export * from "./image/read_image.ts";
 export * from "./image/save.ts";
 export * from "./image/write_capture.ts";
-export * from "./info.ts";
+export { type InfoOptions, readInfo } from "./info.ts";
 export * from "./info_model.ts";
 export * from "./input_info.ts";
 export * from "./layout/layout.ts";

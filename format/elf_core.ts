@@ -8,7 +8,8 @@
  * memory                  each range at a multiple of 4096 in the file
  * ```
  *
- * Unlike QEMU's files, these have no section headers, and the alignment that lets pages of zeros be holes.
+ * Unlike QEMU's files, these have no section headers, and memory stands at whole pages, which lets those of zeros be holes. The headers
+ * don't announce that alignment: crash takes a core for one of QEMU's by the zero there.
  *
  * @module
  */
@@ -133,7 +134,7 @@ export function encodeElfCoreHead(core: ElfCore): ElfCoreHead {
       ...placed,
       type: PT_LOAD,
       flags: READ_WRITE_EXECUTE,
-      alignment: ELF_ALIGNMENT_BYTES,
+      alignment: 0,
     });
     return placed;
   });

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { toText } from "@std/streams/to-text";
 import { type JsonObject, Qmp } from "./qmp.ts";
 
 export type { JsonObject };
@@ -100,7 +101,7 @@ export class Qemu implements AsyncDisposable {
         stdout: "null",
         stderr: "piped",
       }).spawn();
-      const stderr = new Response(process.stderr).text();
+      const stderr = toText(process.stderr);
       const connection = await Promise.race([listener.accept(), process.status]);
       if ("success" in connection) {
         throw new Error(`Cannot start ${name} ${args.join(" ")}: ${(await stderr).trim()}`);

@@ -11,6 +11,8 @@
  * @module
  */
 
+import { TextLineStream } from "@std/streams/text-line-stream";
+
 /** A JSON object as QEMU sends it; members are checked where they are used. */
 export type JsonObject = { readonly [key: string]: unknown };
 
@@ -76,16 +78,12 @@ export class Qmp {
   }
 
   async #readLines(): Promise<void> {
-    let rest = "";
     let cause: unknown;
     try {
-      const decoder = new TextDecoderStream();
-      for await (const text of this.#connection.readable.pipeThrough(decoder)) {
-        const lines = (rest + text).split("\n");
-        rest = lines.pop() ?? "";
-        for (const line of lines) {
-          if (line.trim() !== "") this.#dispatch(JSON.parse(line));
-        }
+      const lines = this.#connection.readable.pipeThrough(new TextDecoderStream())
+        .pipeThrough(new TextLineStream());
+      for await (const line of lines) {
+        if (line.trim() !== "") this.#dispatch(JSON.parse(line));
       }
     } catch (error) {
       cause = error; // a killed QEMU resets the connection

@@ -19,19 +19,6 @@ declare module "@std/fmt/bytes" {
   export function format(num: number, options?: FormatOptions): string;
 }
 
-declare module "@std/fmt/duration" {
-  /** How `format` writes a duration. */
-  export interface FormatOptions {
-    /** `narrow` (the default): 1m 39s; `full`: 1 minute, 39 seconds; `digital`: 00:00:01:39... */
-    style?: "narrow" | "full" | "digital";
-    /** Leave out the units that are zero. */
-    ignoreZero?: boolean;
-  }
-
-  /** Writes a number of milliseconds as a duration. */
-  export function format(ms: number, options?: FormatOptions): string;
-}
-
 declare module "@std/fmt/colors" {
   /** Turns colours on or off for the whole process; they start off where NO_COLOR is set. */
   export function setColorEnabled(value: boolean): void;

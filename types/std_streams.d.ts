@@ -1,10 +1,5 @@
 /** Declarations of the part of `@std/streams` that we use; why: see std_assert.d.ts. */
 
-declare module "@std/streams/to-bytes" {
-  /** Reads the stream to its end into one array. */
-  export function toBytes(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>>;
-}
-
 declare module "@std/streams/to-text" {
   /** Reads the stream to its end as UTF-8 text. */
   export function toText(stream: ReadableStream<string | Uint8Array>): Promise<string>;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { toText } from "@std/streams/to-text";
 import { assertEquals } from "@std/assert";
 import { migstreamCommand, type ProcessResult } from "../process.ts";
 import type { JsonObject, Qemu } from "../../testdata/qemu.ts";
@@ -22,9 +23,9 @@ export interface RunningCapture extends AsyncDisposable {
 export async function startCapture(...args: string[]): Promise<RunningCapture> {
   const child = migstreamCommand(["capture", ...args], PERMISSIONS).spawn();
   await child.stdin.close();
-  const stdout = new Response(child.stdout).text();
+  const stdout = toText(child.stdout);
   const [first, rest] = child.stderr.tee();
-  const stderr = new Response(rest).text();
+  const stderr = toText(rest);
   const reader = first.pipeThrough(new TextDecoderStream()).getReader();
   for (let text = ""; !text.includes("\n");) {
     const { done, value } = await reader.read();

@@ -59,7 +59,9 @@ export interface Destination {
 }
 
 /** What a device is known by in an image. */
-export function deviceKey({ name, instanceId }: Pick<DeviceDescription, "name" | "instanceId">) {
+export function deviceKey(
+  { name, instanceId }: Pick<DeviceDescription, "name" | "instanceId">,
+): string {
   return `${name}\0${instanceId}`;
 }
 
