@@ -10,9 +10,10 @@ import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { reportSideSteps, TREE_CHARACTERS } from "../analyze/report/collect.ts";
 import { comparisonModel } from "../analyze/report/comparison.ts";
 import type { ComparisonModel, ReportModel, SideModel } from "../analyze/report/model.ts";
-import { type OpenInput, openInput } from "../container/open.ts";
+import { type OpenInput, openInput, type OpenOptions } from "../container/open.ts";
 import { OutputFile } from "../container/output_file.ts";
 import config from "../deno.json" with { type: "json" };
+import { isFormatError } from "../format/error.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import { runSteps } from "./long_work.ts";
 import { EXIT, type Streams, UsageError } from "./main.ts";
@@ -25,10 +26,14 @@ export interface ReportCommandOptions {
   readonly output: string;
   /** Whether slack is looked for however much there is to read. */
   readonly slack?: true | undefined;
-  /** Absolute offset of the streams in the inputs. */
+  /** Absolute offset of the stream in the input. */
   readonly offset: number;
   /** Name or id of a snapshot in a qcow2 image. */
   readonly snapshot?: string | undefined;
+  /** The offset in the other input, if it is another one. */
+  readonly offsetB?: number | undefined;
+  /** The snapshot of the other input, if it is another one. */
+  readonly snapshotB?: string | undefined;
   /** File that a vmdescription is taken from. */
   readonly vmdesc?: string | undefined;
   /** Whether a page that is there is replaced. */
@@ -67,14 +72,13 @@ async function readModel(
   vmdescription: Vmdescription | undefined,
   progress: Progress,
 ): Promise<ReportModel> {
-  const { offset, snapshot, slack = false } = options;
+  const { offset, snapshot, offsetB = offset, snapshotB = snapshot, slack = false } = options;
+  const places = [{ offset, snapshot }, { offset: offsetB, snapshot: snapshotB }];
   using stack = new DisposableStack();
   const inputs: OpenInput[] = [];
   const sides: SideModel[] = [];
-  for (const path of paths) {
-    const input = stack.use(
-      await openInput(path, { offset, snapshot, seekable: true, keepAll: true }),
-    );
+  for (const [index, path] of paths.entries()) {
+    const input = stack.use(await open(path, { ...places[index], seekable: true, keepAll: true }));
     inputs.push(input);
     const treeCharacters = TREE_CHARACTERS / paths.length;
     const { sizeBytes = 0 } = input.source;
@@ -93,8 +97,18 @@ async function readModel(
     sides,
     comparison: left === undefined || right === undefined
       ? null
-      : compare(left, right, vmdescription),
+      : compare(left, right, vmdescription, progress),
   };
+}
+
+/** Which of two inputs it is, an error doesn't know. */
+async function open(path: string, options: OpenOptions): Promise<OpenInput> {
+  try {
+    return await openInput(path, options);
+  } catch (error) {
+    if (!isFormatError(error)) throw error;
+    throw new Error(`${path}: ${error.describe()}`, { cause: error });
+  }
 }
 
 /** Damage ends the comparison where it stands; both sides tell it themselves. */
@@ -102,9 +116,13 @@ function compare(
   left: OpenInput,
   right: OpenInput,
   vmdescription: Vmdescription | undefined,
+  progress: Progress,
 ): ComparisonModel {
   const options = { keepGoing: true, vmdescription };
   using ours = readDiffSide(left, options);
   using theirs = readDiffSide(right, options);
-  return comparisonModel(diffGuests(ours, theirs));
+  const sizes = new Map(ours.memory.blocks.map((block) => [block.name, block.usedLengthBytes]));
+  const onProgress = (block: string, address: number) =>
+    progress.update(address, sizes.get(block) ?? 0, "compared");
+  return comparisonModel(diffGuests(ours, theirs, { onProgress }));
 }

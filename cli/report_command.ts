@@ -26,6 +26,8 @@ export function makeCommand(
     .option("--slack", "look for old content at absent pages, however large a mapped-ram file is")
     .option("--offset <n>", "where the stream starts in the file", sizeOption, 0)
     .option("--snapshot <name>", "which snapshot of a qcow2 image, by name or id")
+    .option("--offset-b <n>", "the same of the other image (default: as --offset)", sizeOption)
+    .option("--snapshot-b <name>", "the same of the other image (default: as --snapshot)")
     .option("--vmdesc <file>", "take the vmdescription from another image or a JSON file")
     .option("--force", "replace the page if it is there")
     .option("--no-progress", "no progress bar")
@@ -33,11 +35,12 @@ export function makeCommand(
     .addHelpText(
       "after",
       `
-A damaged image is shown as far as it can be read. Options about the input hold for both images.
+A damaged image is shown as far as it can be read.
 
 Examples:
   migstream report guest.img -o guest.html
-  migstream report before.img after.img -o difference.html`,
+  migstream report before.img after.img -o difference.html
+  migstream report disk.qcow2 disk.qcow2 --snapshot one --snapshot-b two -o difference.html`,
     )
     .action(async (file, other, options) => {
       const { runReport } = await import("./report.ts");

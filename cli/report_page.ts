@@ -15,10 +15,11 @@ import memory from "./report_assets/memory.js" with { type: "text" };
 import migration from "./report_assets/migration.js" with { type: "text" };
 import style from "./report_assets/page.css" with { type: "text" };
 import strip from "./report_assets/strip.js" with { type: "text" };
+import stripView from "./report_assets/strip_view.js" with { type: "text" };
 import tables from "./report_assets/tables.js" with { type: "text" };
 
 /** The modules of the page's script, each behind those that it imports. */
-const MODULES = [dom, strip, memory, migration, devices, tables, main];
+const MODULES = [dom, stripView, strip, memory, migration, devices, tables, main];
 
 /** The whole file. */
 export async function reportPage(model: ReportModel): Promise<string> {

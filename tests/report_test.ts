@@ -337,6 +337,15 @@ Deno.test("report: the command writes the same page each time, replaces nothing,
     const same = await migstream(["report", first!, first!, "-o", "-"]);
     assertEquals(dataIn(same.out).comparison!.same, true);
 
+    const moved = `${folder}/moved.mig`;
+    Deno.writeFileSync(moved, new Uint8Array([...new Uint8Array(4096), ...bytes]));
+    const offsets = ["--offset", "0", "--offset-b", "4096"];
+    const shifted = await migstream(["report", first!, moved, "-o", "-", ...offsets]);
+    assertEquals(dataIn(shifted.out).comparison!.same, true);
+    const wrong = await migstream(["report", first!, moved, "-o", "-"]);
+    assertEquals([wrong.code, wrong.out], [2, ""]);
+    assertStringIncludes(wrong.err, moved);
+
     const damaged = await migstream(["report", cut!, first!, "-o", "-"]);
     assertEquals(damaged.code, 0);
     assert(dataIn(damaged.out).sides[0]!.error !== null);

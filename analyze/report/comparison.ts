@@ -17,6 +17,8 @@ const MAX_CHANGES = 4096;
 /** Blocks that are listed, and cells of the map of each. */
 const MAX_BLOCKS = 32;
 const MAX_CELLS = 4096;
+/** Characters of a path that are shown: many more than that of any real device has. */
+const PATH_CHARACTERS = 400;
 /** Notes that are shown. */
 const MAX_NOTES = 50;
 
@@ -42,7 +44,7 @@ export function comparisonModel(diff: GuestDiff): ComparisonModel {
 }
 
 function changeRow({ path, left, right }: Change): ComparisonModel["changes"][number] {
-  return [path, valueText(left), valueText(right)];
+  return [clip(path, PATH_CHARACTERS), valueText(left), valueText(right)];
 }
 
 function valueText(value: DiffValue): string | null {

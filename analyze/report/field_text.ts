@@ -16,10 +16,10 @@ const SHOWN_ELEMENTS = 32;
 const SHOWN_CHARACTERS = 160;
 
 /** A text, cut where it is long. */
-export function clip(text: string): string {
-  if (text.length <= SHOWN_CHARACTERS) return text;
+export function clip(text: string, most: number = SHOWN_CHARACTERS): string {
+  if (text.length <= most) return text;
   // Half of a character outside of the basic plane would be none.
-  const cut = text.slice(0, SHOWN_CHARACTERS).replace(/[\ud800-\udbff]$/, "");
+  const cut = text.slice(0, most).replace(/[\ud800-\udbff]$/, "");
   return `${cut}… (${text.length} characters)`;
 }
 
@@ -60,7 +60,9 @@ export function integerText(value: number | bigint): string {
 /** The bytes of a buffer. */
 export function bytesText(bytes: Uint8Array): string {
   const text = printableText(bytes.subarray(0, SHOWN_CHARACTERS));
-  if (text !== undefined) return clip(`"${text}"`);
+  if (text !== undefined) {
+    return bytes.length > SHOWN_CHARACTERS ? `"${text}"… (${bytes.length} bytes)` : `"${text}"`;
+  }
   if (bytes.length > SHOWN_BYTES && bytes.every((byte) => byte === bytes[0])) {
     return `${bytes.length} × ${bytes.subarray(0, 1).toHex()}`;
   }

@@ -6,6 +6,7 @@
 
 import type { StreamItem } from "../../format/items.ts";
 import { escapeText } from "../../format/text.ts";
+import { clip } from "./field_text.ts";
 import { STRIP_KINDS, type StripKind, type StripModel } from "./model.ts";
 
 /** Rows that a page shows at once with ease. */
@@ -150,15 +151,15 @@ function nameOf(item: StreamItem): string {
     case "footer":
       return `footer of ${sectionName(item.section)}`;
     case "compat-record":
-      return `record ${escapeText(item.record.idstr)}`;
+      return `record ${clip(escapeText(item.record.idstr))}`;
     case "eof":
       return "end of stream";
     case "bitmap":
-      return `bitmap of ${escapeText(item.block.name)}`;
+      return `bitmap of ${clip(escapeText(item.block.name))}`;
     case "pages":
-      return `pages of ${escapeText(item.block.name)}`;
+      return `pages of ${clip(escapeText(item.block.name))}`;
     case "hole":
-      return `hole before the pages of ${escapeText(item.block.name)}`;
+      return `hole before the pages of ${clip(escapeText(item.block.name))}`;
     case "command":
       return `command ${item.command.name}`;
     case "trailing":
@@ -170,5 +171,5 @@ function nameOf(item: StreamItem): string {
 }
 
 function sectionName(section: { id: number; idstr: string; instanceId: number }): string {
-  return `${section.id} ${escapeText(section.idstr)}/${section.instanceId}`;
+  return `${section.id} ${clip(escapeText(section.idstr))}/${section.instanceId}`;
 }

@@ -78,7 +78,7 @@ class PageMap {
     this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {
       class: "map",
       tabindex: "0",
-      role: "img",
+      role: "application",
       "aria-label": `${grid.label}: map of its pages. Arrow keys go from cell to cell.`,
     }));
     this.detail = h("output", { class: "detail" });

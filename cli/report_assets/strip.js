@@ -19,23 +19,8 @@ import {
   percentText,
   sizeCanvas,
 } from "./dom.js";
+import { OVERVIEW, STRIP_HEIGHT, STRIP_KINDS, StripView } from "./strip_view.js";
 
-/** The kinds of rows in the order of the model, with their names. */
-export const STRIP_KINDS = [
-  ["header", "Header, configuration"],
-  ["ram", "RAM records"],
-  ["bitmap", "Bitmap"],
-  ["pages", "Pages"],
-  ["hole", "Hole"],
-  ["device", "Device state"],
-  ["command", "Command"],
-  ["vmdescription", "Description"],
-  ["trailing", "Behind the stream"],
-  ["unread", "Not read"],
-];
-
-const HEIGHT = 72;
-const OVERVIEW = 10;
 /** Bytes that the whole width shows at least. */
 const MIN_SPAN = 16;
 
@@ -68,7 +53,7 @@ export class Strip {
     this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {
       class: "strip",
       tabindex: "0",
-      role: "img",
+      role: "application",
       "aria-label":
         `${label}: the input to scale. Arrow keys go from item to item, plus and minus zoom, Enter zooms to the item, Escape shows all.`,
     }));
@@ -348,9 +333,9 @@ export class Strip {
   draw() {
     this.width = this.canvas.getBoundingClientRect().width;
     if (this.width === 0) return;
-    const context = sizeCanvas(this.canvas, this.width, HEIGHT);
-    const kinds = STRIP_KINDS.map(([id]) => color(`k-${id}`));
-    const shown = new View(context, kinds, this.width);
+    const context = sizeCanvas(this.canvas, this.width, STRIP_HEIGHT);
+    const kinds = STRIP_KINDS.map((/** @type {readonly string[]} */ [id]) => color(`k-${id}`));
+    const shown = new StripView(context, kinds, this.width);
     const all = this.from <= this.start && this.to >= this.end;
     const top = all ? 0 : OVERVIEW + 6;
     if (!all) {
@@ -358,171 +343,12 @@ export class Strip {
       shown.rows(this, this.start, this.end, 0, OVERVIEW);
       shown.window(this);
     }
-    shown.rows(this, this.from, this.to, top, HEIGHT - top);
-    shown.labels(this, top, HEIGHT - top);
+    shown.rows(this, this.from, this.to, top, STRIP_HEIGHT - top);
+    shown.labels(this, top, STRIP_HEIGHT - top);
     shown.cursor(this, top);
     const span = bytesText(Math.round(this.to - this.from));
     this.range.textContent = all
       ? `all ${span}`
       : `${span} from ${hexText(Math.floor(this.from))} on`;
-  }
-}
-
-/** One picture of a strip. */
-class View {
-  /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {readonly string[]} kinds
-   * @param {number} width
-   */
-  constructor(context, kinds, width) {
-    this.context = context;
-    this.kinds = kinds;
-    this.width = width;
-  }
-
-  /**
-   * Draws rows to scale. Rows narrower than half a pixel share it: the first one of each half pixel is seen.
-   *
-   * @param {Strip} strip
-   * @param {number} from
-   * @param {number} to
-   * @param {number} top
-   * @param {number} height
-   */
-  rows(strip, from, to, top, height) {
-    const { context, kinds } = this;
-    const scale = this.width / (to - from);
-    let free = -1;
-    for (let row = strip.rowAt(from); row < strip.rows.length; row++) {
-      const start = item(strip.offsets, row);
-      if (start >= to) break;
-      const left = Math.max(0, (start - from) * scale);
-      const right = Math.min(this.width, (item(strip.offsets, row + 1) - from) * scale);
-      if (right <= free && right < this.width) continue;
-      const drawn = Math.max(right - left, 0.5);
-      const kind = item(strip.rows, row)[0];
-      context.fillStyle = item(kinds, kind);
-      // A thin gap between neighbours that are wide enough to be told apart.
-      const gap = drawn > 4 ? 1 : 0;
-      context.fillRect(left, top, drawn - gap, height);
-      if (kind === 4 || kind === 9) this.#hatch(left, top, drawn - gap, height, kind === 9);
-      if (kind === 3 && drawn > 20 && height > OVERVIEW) {
-        const bottom = Math.round(top + height * 0.6);
-        this.#density(strip, start, from, left, left + drawn - gap, bottom, top + height);
-      }
-      free = left + drawn;
-    }
-  }
-
-  /**
-   * Where pages stand in the page area of a mapped-ram block, and where there is nothing.
-   *
-   * @param {Strip} strip
-   * @param {number} start
-   * @param {number} from
-   * @param {number} left
-   * @param {number} right
-   * @param {number} top
-   * @param {number} bottom
-   */
-  #density(strip, start, from, left, right, top, bottom) {
-    const block = strip.side.blocks.find(({ pagesOffset }) => pagesOffset === start);
-    const normal = block?.map?.shares.normal;
-    const { pageBytes } = strip.side;
-    if (block === undefined || pageBytes === null) return;
-    const bytesPerPixel = (strip.to - strip.from) / this.width;
-    const cellBytes = (block.map?.pagesPerCell ?? 1) * pageBytes;
-    const { context } = this;
-    context.fillStyle = color("c-zero");
-    for (let x = Math.floor(left); x < right; x++) {
-      const first = Math.floor((from + x * bytesPerPixel - start) / cellBytes);
-      const end = Math.floor((from + (x + 1) * bytesPerPixel - start) / cellBytes);
-      let isEmpty = true;
-      for (let cell = Math.max(0, first); cell <= end && isEmpty; cell++) {
-        isEmpty = (normal?.charAt(cell) || "0") === "0";
-      }
-      if (isEmpty) context.fillRect(x, top, 1, bottom - top);
-    }
-  }
-
-  /**
-   * @param {number} left
-   * @param {number} top
-   * @param {number} width
-   * @param {number} height
-   * @param {boolean} isLoud
-   */
-  #hatch(left, top, width, height, isLoud) {
-    if (width < 3) return;
-    const { context } = this;
-    context.save();
-    context.beginPath();
-    context.rect(left, top, width, height);
-    context.clip();
-    context.strokeStyle = color(isLoud ? "bg" : "muted-line");
-    context.lineWidth = 1;
-    context.beginPath();
-    for (let x = left - height; x < left + width; x += 7) {
-      context.moveTo(x, top + height);
-      context.lineTo(x + height, top);
-    }
-    context.stroke();
-    context.restore();
-  }
-
-  /** @param {Strip} strip */
-  window(strip) {
-    const scale = this.width / (strip.end - strip.start);
-    const left = (strip.from - strip.start) * scale;
-    const right = Math.max(left + 2, (strip.to - strip.start) * scale);
-    const { context } = this;
-    context.fillStyle = color("veil");
-    context.fillRect(0, 0, left, OVERVIEW);
-    context.fillRect(right, 0, this.width - right, OVERVIEW);
-    context.fillStyle = color("text");
-    context.fillRect(left, OVERVIEW + 1, right - left, 2);
-  }
-
-  /**
-   * @param {Strip} strip
-   * @param {number} top
-   * @param {number} height
-   */
-  labels(strip, top, height) {
-    const { context } = this;
-    const scale = this.width / (strip.to - strip.from);
-    context.font = "12px system-ui, sans-serif";
-    context.textBaseline = "middle";
-    for (let row = strip.rowAt(strip.from); row < strip.rows.length; row++) {
-      const start = item(strip.offsets, row);
-      if (start >= strip.to) break;
-      const left = Math.max(0, (start - strip.from) * scale);
-      const right = Math.min(this.width, (item(strip.offsets, row + 1) - strip.from) * scale);
-      if (right - left < 24) continue;
-      const [kind, , name] = item(strip.rows, row);
-      const long = item(strip.side.strip.names, name).replace(/^section \d+ |, full$/g, "");
-      const text = [long, long.replace(/[/,].*$/, "")].find((each) =>
-        context.measureText(each).width <= right - left - 12
-      );
-      if (text === undefined) continue;
-      context.fillStyle = color(item(STRIP_KINDS, kind)[0] === "hole" ? "muted" : "on-kind");
-      // The lower part of page areas shows where pages are.
-      const middle = item(STRIP_KINDS, kind)[0] === "pages" ? height * 0.3 : height / 2;
-      context.fillText(text, left + 6, top + middle);
-    }
-  }
-
-  /**
-   * @param {Strip} strip
-   * @param {number} top
-   */
-  cursor(strip, top) {
-    const { cursor, from, to } = strip;
-    if (cursor < from || cursor >= to) return;
-    const { context } = this;
-    const left = (cursor - from) / (to - from) * this.width;
-    context.fillStyle = color("text");
-    context.fillRect(Math.min(this.width - 2, Math.max(0, left - 1)), top, 2, HEIGHT);
   }
 }
