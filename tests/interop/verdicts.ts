@@ -19,7 +19,7 @@ import {
 import { isFinal, Qemu } from "../../testdata/qemu.ts";
 import { Random } from "../reading.ts";
 import { BINARY, withFolder } from "./qemu.ts";
-import { save, type Scene, startQemu } from "./scene.ts";
+import { save, type Scene } from "./scene.ts";
 import { type Mutant, mutate, type Original, originalOf } from "./verdict_mutations.ts";
 
 /** The guests whose streams are changed. */
