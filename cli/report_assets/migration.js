@@ -7,7 +7,18 @@
  */
 
 /** @import { ChannelModel, PassModel, SideModel } from "../../analyze/report/model.ts" */
-import { bytesText, counted, countText, h, item, legend, percentText, svg, table } from "./dom.js";
+import {
+  bytesText,
+  counted,
+  countText,
+  h,
+  item,
+  keepDrawn,
+  legend,
+  percentText,
+  svg,
+  table,
+} from "./dom.js";
 
 const KINDS = /** @type {const} */ ([
   ["normal", "Normal"],
@@ -23,7 +34,7 @@ const ORIGINS = {
   sections: "What stands between two marks of the multifd channels, one for each RAM section.",
 };
 
-const WIDTH = 960;
+const MAX_WIDTH = 960;
 const HEIGHT = 240;
 const LEFT = 64;
 const BOTTOM = 26;
@@ -52,17 +63,20 @@ function stepFor(value, parts) {
  * The chart: a column for each pass, its pages by kind, and how many of them had been sent before.
  *
  * @param {readonly PassModel[]} passes
+ * @param {number} available
  */
-function chart(passes) {
+function chart(passes, available) {
   const most = Math.max(...passes.map(pagesOf));
   const step = stepFor(most, 4);
   const top = Math.ceil(most / step) * step;
   const scale = (HEIGHT - TOP - BOTTOM) / top;
   const y = (/** @type {number} */ pages) => HEIGHT - BOTTOM - pages * scale;
-  const slot = Math.min(96, (WIDTH - LEFT) / passes.length);
+  const slot = Math.min(96, (Math.min(MAX_WIDTH, available) - LEFT) / passes.length);
+  const right = LEFT + slot * passes.length;
   const width = Math.min(64, Math.max(1, slot * 0.72));
   const picture = svg("svg", {
-    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    width: right,
+    height: HEIGHT,
     class: "chart",
     role: "img",
     "aria-label": "Pages sent in each pass; the table below has the numbers",
@@ -79,7 +93,7 @@ function chart(passes) {
       svg("text", { x: LEFT - 8, y: y(pages) + 4, class: "tick end" }, countText(pages)),
     );
   }
-  const every = Math.ceil(passes.length / 24);
+  const every = Math.max(1, Math.ceil(40 / slot));
   for (const [index, pass] of passes.entries()) {
     const left = LEFT + slot * index + (slot - width) / 2;
     const column = svg("g", {}, svg("title", {}, describe(pass)));
@@ -123,6 +137,11 @@ export function passesElement({ passes, passOrigin, resentPages }) {
   const all = sum(pagesOf);
   const used = KINDS.filter(([kind]) => passes.some((pass) => pass[kind] > 0));
   const last = item(passes, passes.length - 1);
+  const box = h("div", { class: "chart-box" });
+  keepDrawn(box, () => {
+    const { width } = box.getBoundingClientRect();
+    if (width > 0) box.replaceChildren(chart(passes, width));
+  });
   return h(
     "div",
     {},
@@ -134,7 +153,7 @@ export function passesElement({ passes, passOrigin, resentPages }) {
         percentText(resentPages, all)
       }) of them again. ${ORIGINS[passOrigin]}`,
     ),
-    chart(passes),
+    box,
     legend([
       ...used.map((
         [kind, name],
