@@ -9,10 +9,12 @@ import { hexMatcher, textMatcher } from "../analyze/search/literal.ts";
 import type { Matcher } from "../analyze/search/matcher.ts";
 import { regexMatcher } from "../analyze/search/regex.ts";
 import { type SearchHit, searchMemory } from "../analyze/search/search.ts";
+import type { RamBlock } from "../format/ram.ts";
 import { isElsewhere } from "../format/mapped_ram.ts";
 import { escapeText, hex } from "../format/text.ts";
 import { type LoadedMemory, loadMemory, type LoadMemoryOptions } from "./load_memory.ts";
 import { escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
+import { type Progress, startProgress } from "./progress.ts";
 
 /** What is looked for. */
 export interface SearchPattern {
@@ -38,6 +40,8 @@ export interface SearchCommandOptions extends LoadMemoryOptions {
   readonly max: number;
   /** Whether to print JSON. */
   readonly json?: boolean | undefined;
+  /** Whether there may be a progress bar. */
+  readonly progress: boolean;
 }
 
 /** Prints where something stands in the guest's memory. */
@@ -52,8 +56,11 @@ export async function runSearch(
   const { memory } = loaded;
   const blocks = options.block === undefined ? memory.blocks : [loaded.block(options.block)];
   const print = options.json === true ? printJson : printLine;
+  using progress = await startProgress(options.progress);
+  const onProgress = progressOver(blocks, progress);
   let count = 0;
-  for (const hit of searchMemory(memory, matchers, { blocks })) {
+  for (const hit of searchMemory(memory, matchers, { blocks, onProgress })) {
+    progress.clear();
     if (count === options.max) {
       streams.err.line(`note: there are more than these ${count} hits (--max)`);
       break;
@@ -61,12 +68,28 @@ export async function runSearch(
     count += 1;
     print(hit, memory.physicalMap?.toGuest(hit.block, hit.blockAddress), streams);
   }
+  progress.clear();
   if (unknown !== undefined) streams.err.line(`note: ${unknown}`);
   for (const { mapped, name } of blocks) {
     if (mapped === undefined || !isElsewhere(mapped)) continue;
     streams.err.line(`note: the content of block ${escapeText(name)} is not in the stream`);
   }
   return loaded.conclude(count > 0 ? EXIT.DONE : EXIT.NO, streams);
+}
+
+/** Shows how far a search is in all blocks together. */
+function progressOver(
+  blocks: readonly RamBlock[],
+  progress: Progress,
+): (block: RamBlock, address: number) => void {
+  const starts = new Map<RamBlock, number>();
+  let totalBytes = 0;
+  for (const block of blocks) {
+    starts.set(block, totalBytes);
+    totalBytes += block.usedLengthBytes;
+  }
+  return (block, address) =>
+    progress.update((starts.get(block) ?? 0) + address, totalBytes, "searched");
 }
 
 /** Without guest-physical addresses a search is worth something all the same. Says why there are none. */

@@ -34,6 +34,7 @@ export function makeCommand(
     .option("--map <file>", MAP_HELP)
     .option("--below-4g <size>", BELOW_4G_HELP, sizeOption)
     .option("--json", "print JSON, one object a line")
+    .option("--no-progress", "no progress bar")
     .addHelpText(
       "after",
       `

@@ -33,6 +33,8 @@ export interface SearchOptions {
   readonly blocks?: readonly RamBlock[];
   /** Bytes read and searched at once; for tests of their borders. Default 256 KiB. */
   readonly chunkBytes?: number;
+  /** Called now and then with how far a block was searched. */
+  readonly onProgress?: (block: RamBlock, address: number) => void;
 }
 
 /** Measured best: a text of this length stays in the processor's cache. */
@@ -50,7 +52,7 @@ export function* searchMemory(
   matchers: readonly Matcher[],
   options: SearchOptions = {},
 ): Generator<SearchHit, void, undefined> {
-  const search = new BlockSearch(memory, matchers, options.chunkBytes ?? CHUNK_BYTES);
+  const search = new BlockSearch(memory, matchers, options);
   for (const block of options.blocks ?? memory.blocks) yield* search.hits(block);
 }
 
@@ -82,11 +84,17 @@ class BlockSearch {
   readonly #buffer: Buffer;
   readonly #matchesZeros: boolean;
   readonly #looksAround: boolean;
+  readonly #onProgress: SearchOptions["onProgress"];
 
-  constructor(memory: SearchableMemory, matchers: readonly Matcher[], chunkBytes: number) {
+  constructor(
+    memory: SearchableMemory,
+    matchers: readonly Matcher[],
+    { chunkBytes = CHUNK_BYTES, onProgress }: SearchOptions,
+  ) {
     this.#memory = memory;
     this.#matchers = matchers;
     this.#chunkBytes = chunkBytes;
+    this.#onProgress = onProgress;
     const maxBytes = Math.max(...matchers.map((each) => each.maxBytes));
     const contextBytes = Math.max(...matchers.map((each) => each.contextBytes));
     this.#looksAround = contextBytes > 0;
@@ -107,6 +115,7 @@ class BlockSearch {
     const next = this.#matchers.map(() => 0);
     for (const range of ranges) {
       for (const chunk of this.#chunks(block, range)) {
+        this.#onProgress?.(block, chunk.base);
         for (const { start, length } of this.#find(chunk, range, next)) {
           yield hitAt(block, chunk, start, length);
         }
