@@ -171,6 +171,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
     const { bytes, fields } = parts[index]!;
     const changed = bytes.slice();
     const { at, sizeBytes } = random.of(fields);
+    if (at + sizeBytes > bytes.length) return undefined;
     putNumber(
       changed,
       at,

@@ -54,9 +54,9 @@ export function marksOfMachine(machine: string | undefined): MarkKind {
   return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor) ? "round" : "section";
 }
 
-/** The number of marks that {@link mainPieces} sets for an image. */
+/** The number of marks that {@link mainPieces} sets for an image: one in each RAM section; some streams have several ENDs. */
 export function markCount({ parts }: GuestImage): number {
-  return parts.some((part) => part.kind === "ram" && part.type === "end") ? 3 : 2;
+  return Math.max(2, parts.filter(({ kind }) => kind === "ram").length);
 }
 
 /** How the main channel is made. */
