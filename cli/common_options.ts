@@ -4,7 +4,13 @@
  * @module
  */
 
-import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import {
+  Command,
+  type CommandUnknownOpts,
+  InvalidArgumentError,
+} from "@commander-js/extra-typings";
+import { nearestName } from "../analyze/edit/nearest.ts";
+import { DEFAULT_LIMITS, type Limits, setDefaultLimits } from "../format/limits.ts";
 import { UsageError } from "./main.ts";
 import { parseSize } from "./size.ts";
 
@@ -18,6 +24,29 @@ export function sizeOption(text: string): number {
   }
 }
 
+/** The help of `--limit`. */
+export const LIMIT_HELP = "raise a limit for a huge image (docs/errors.md; may be repeated)";
+
+/** Reads a limit and its value for commander, and adds them to those before. */
+export function limitOption(text: string, before: Partial<Limits> = {}): Partial<Limits> {
+  const [, name = "", size = ""] = /^([^=]*)=(.*)$/.exec(text) ?? [];
+  const names = Object.keys(DEFAULT_LIMITS);
+  if (!names.includes(name)) {
+    const near = nearestName(names, name);
+    const hint = near === undefined ? `The limits are ${names.join(", ")}.` : `Is it ${near}?`;
+    throw new InvalidArgumentError(`It takes NAME=VALUE. ${hint}`);
+  }
+  const value = sizeOption(size);
+  if (value === 0) throw new InvalidArgumentError("A limit is at least 1.");
+  return { ...before, [name]: value };
+}
+
+/** Sets the limits that a command was given, before it does anything. */
+export function applyLimits(command: CommandUnknownOpts): void {
+  const { limit } = command.opts() as { readonly limit?: Partial<Limits> };
+  if (limit !== undefined) setDefaultLimits(limit);
+}
+
 /** The options that every command has which reads a stream. */
 // An interface would lack the implicit index signature that the framework asks for.
 export type StreamOptions = {
@@ -29,6 +58,8 @@ export type StreamOptions = {
   vmdesc?: string | undefined;
   /** Whether what stands before a damaged place is shown. */
   keepGoing?: true | undefined;
+  /** Other limits than the usual ones. */
+  limit?: Partial<Limits> | undefined;
   /** Whether the stack of an error is printed. */
   debug?: true | undefined;
 };
@@ -42,5 +73,7 @@ export function streamCommand(name: string, summary: string): Command<[string], 
     .option("--snapshot <name>", "which snapshot of a qcow2 image, by name or id")
     .option("--vmdesc <file>", "take the vmdescription from another image or a JSON file")
     .option("--keep-going", "show what stands before a damaged place")
-    .option("--debug", "print the stack of an error");
+    .option("--limit <name=value>", LIMIT_HELP, limitOption)
+    .option("--debug", "print the stack of an error")
+    .hook("preAction", applyLimits);
 }

@@ -12,7 +12,7 @@ import {
 } from "@commander-js/extra-typings";
 import { FILE_COMPRESSIONS } from "../container/file_compressions.ts";
 import { channelCount } from "./capture_command.ts";
-import { sizeOption } from "./common_options.ts";
+import { applyLimits, LIMIT_HELP, limitOption, sizeOption } from "./common_options.ts";
 import { CONVERT_TARGETS } from "./convert_targets.ts";
 import type { Streams } from "./main.ts";
 import { compressionLevel } from "./send_command.ts";
@@ -67,7 +67,9 @@ export function makeCommand(
     .option("--no-sync", "don't wait until the disk has everything")
     .option("--no-progress", "no progress bar")
     .option("--quiet", "print nothing but errors")
+    .option("--limit <name=value>", LIMIT_HELP, limitOption)
     .option("--debug", "print the stack of an error")
+    .hook("preAction", applyLimits)
     .addHelpText(
       "after",
       `

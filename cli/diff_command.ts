@@ -9,7 +9,7 @@ import {
   type CommandUnknownOpts,
   InvalidArgumentError,
 } from "@commander-js/extra-typings";
-import { sizeOption } from "./common_options.ts";
+import { applyLimits, LIMIT_HELP, limitOption, sizeOption } from "./common_options.ts";
 import type { Streams } from "./main.ts";
 import { BELOW_4G_HELP, MAP_HELP } from "./physical_help.ts";
 
@@ -50,7 +50,9 @@ export function makeCommand(
     .option("--keep-going", "compare what stands before a damaged place")
     .option("--json", "print JSON")
     .option("-q, --quiet", "print nothing but errors")
+    .option("--limit <name=value>", LIMIT_HELP, limitOption)
     .option("--debug", "print the stack of an error")
+    .hook("preAction", applyLimits)
     .addHelpText(
       "after",
       `

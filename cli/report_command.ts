@@ -5,7 +5,7 @@
  */
 
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { sizeOption } from "./common_options.ts";
+import { applyLimits, LIMIT_HELP, limitOption, sizeOption } from "./common_options.ts";
 import type { Streams } from "./main.ts";
 
 /** Makes the command; `finish` takes its exit code. */
@@ -31,7 +31,9 @@ export function makeCommand(
     .option("--vmdesc <file>", "take the vmdescription from another image or a JSON file")
     .option("--force", "replace the page if it is there")
     .option("--no-progress", "no progress bar")
+    .option("--limit <name=value>", LIMIT_HELP, limitOption)
     .option("--debug", "print the stack of an error")
+    .hook("preAction", applyLimits)
     .addHelpText(
       "after",
       `

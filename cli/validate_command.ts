@@ -5,7 +5,7 @@
  */
 
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { sizeOption } from "./common_options.ts";
+import { applyLimits, LIMIT_HELP, limitOption, sizeOption } from "./common_options.ts";
 import { type Streams, UsageError } from "./main.ts";
 
 /** Makes the command; `finish` takes its exit code. */
@@ -33,7 +33,9 @@ export function makeCommand(
     .option("--vmdesc <file>", "take the vmdescription from another image or a JSON file")
     .option("--no-progress", "no progress bar")
     .option("--quiet", "print nothing, the exit code says it")
+    .option("--limit <name=value>", LIMIT_HELP, limitOption)
     .option("--debug", "print the stack of an error")
+    .hook("preAction", applyLimits)
     .addHelpText(
       "after",
       `

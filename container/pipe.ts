@@ -188,21 +188,42 @@ class Spill implements Disposable {
 
   /** Forgets everything; the next byte to come stands at `offset` of the pipe. */
   restart(offset: number): void {
+    this.#file.clear();
     this.start = offset;
     this.end = offset;
   }
 
+  /** Zeros take no room: what was compressed may have more of them than any disk. */
   append(bytes: Uint8Array): void {
-    this.#file.writeAt(this.end - this.start, bytes);
+    const position = this.end - this.start;
+    if (isZero(bytes)) this.#file.checkSize(position + bytes.length);
+    else this.#file.writeAt(position, bytes);
     this.end += bytes.length;
   }
 
   read(offset: number, into: Uint8Array): number {
     if (offset < this.start || offset >= this.end) return 0;
-    return this.#file.readAt(offset - this.start, into.subarray(0, this.end - offset));
+    const part = into.subarray(0, this.end - offset);
+    const got = this.#file.readAt(offset - this.start, part);
+    if (got > 0) return got;
+    // The file is shorter than what it stands for if zeros are the last that came.
+    part.fill(0);
+    return part.length;
   }
 
   [Symbol.dispose](): void {
     this.#file[Symbol.dispose]();
   }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  let at = 0;
+  if ((bytes.byteOffset & 3) === 0) {
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    while (at < words.length && words[at] === 0) at += 1;
+    if (at < words.length) return false;
+    at *= 4;
+  }
+  while (at < bytes.length && bytes[at] === 0) at += 1;
+  return at === bytes.length;
 }

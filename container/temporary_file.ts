@@ -5,16 +5,45 @@
  */
 
 import { FormatError } from "../format/error.ts";
+import { DEFAULT_LIMITS } from "../format/limits.ts";
 
 /** An anonymous temporary file; it is removed when it is disposed of. */
 export class TemporaryFile implements Disposable {
   readonly #path = Deno.makeTempFileSync({ prefix: "migstream-", suffix: ".tmp" });
   readonly #file = Deno.openSync(this.#path, { read: true, write: true });
+  readonly #what: string;
+  readonly #offset: number;
 
-  /** Writes bytes at a position. */
+  /** Makes the file; for errors, `what` says what it is for, and `offset` is where the input was then. */
+  constructor(what = "Too much has to be kept", offset = 0) {
+    this.#what = what;
+    this.#offset = offset;
+  }
+
+  /**
+   * Writes bytes at a position.
+   *
+   * @throws {FormatError} `limit-exceeded` if the file would be too long
+   */
   writeAt(position: number, bytes: Uint8Array): void {
+    this.checkSize(position + bytes.length);
     this.#file.seekSync(position, Deno.SeekMode.Start);
     for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+  }
+
+  /** Fails if the file may not be so long. */
+  checkSize(sizeBytes: number): void {
+    const { temporaryBytes } = DEFAULT_LIMITS;
+    if (sizeBytes <= temporaryBytes) return;
+    throw new FormatError("limit-exceeded", `${this.#what} for a temporary file`, {
+      offset: this.#offset,
+      expected: `at most ${temporaryBytes} bytes (limit temporaryBytes)`,
+    });
+  }
+
+  /** Makes it empty. */
+  clear(): void {
+    this.#file.truncateSync(0);
   }
 
   /** Reads up to `into.length` bytes at a position; 0 at the end. */
@@ -39,7 +68,9 @@ export class TemporaryFile implements Disposable {
  * @throws {FormatError} `limit-exceeded` without the permission to write.
  */
 export function spillTo(what: string, memoryBytes: number, offset: number): TemporaryFile {
-  if (Deno.permissions.querySync({ name: "write" }).state === "granted") return new TemporaryFile();
+  if (Deno.permissions.querySync({ name: "write" }).state === "granted") {
+    return new TemporaryFile(what, offset);
+  }
   throw new FormatError(
     "limit-exceeded",
     `${what} for the memory, and temporary files are not allowed (-W)`,

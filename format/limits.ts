@@ -25,9 +25,13 @@ export interface Limits {
   readonly trailingBytes: number;
   /** Fields and array elements of all device sections that no byte of device state pays for. */
   readonly deviceElements: number;
+  /** Bytes of one temporary file: a pipe that has to be kept, or pages. What was compressed may never end. */
+  readonly temporaryBytes: number;
+  /** Bytes of the window of zstd data, at most 2 GiB; so much memory is needed. */
+  readonly zstdWindowBytes: number;
 }
 
-/** The ceilings in force where nothing else is asked for. */
+/** The ceilings in force where nothing else is asked for; {@link setDefaultLimits} changes them. */
 export const DEFAULT_LIMITS: Limits = {
   ramBlocks: 65536,
   bitmapBytes: 512 * 1024 * 1024,
@@ -38,4 +42,19 @@ export const DEFAULT_LIMITS: Limits = {
   undescribedBytes: 64 * 1024 * 1024,
   trailingBytes: 1024 * 1024 * 1024,
   deviceElements: 1 << 20,
+  temporaryBytes: 64 * 1024 * 1024 * 1024,
+  zstdWindowBytes: 128 * 1024 * 1024,
 };
+
+/**
+ * Changes the ceilings of {@link DEFAULT_LIMITS} for the whole process: for a program whose user said that its inputs may be this large.
+ *
+ * @throws {RangeError} for a value that is not a whole number from 1 to 2^53 - 1
+ */
+export function setDefaultLimits(changes: Partial<Limits>): void {
+  for (const [name, value] of Object.entries(changes)) {
+    if (name in DEFAULT_LIMITS && Number.isSafeInteger(value) && value > 0) continue;
+    throw new RangeError(`Cannot set limit ${name} to ${value}`);
+  }
+  Object.assign(DEFAULT_LIMITS, changes);
+}

@@ -13,6 +13,7 @@
  * @module
  */
 
+import { DEFAULT_LIMITS } from "../../format/limits.ts";
 import type { ByteReader } from "../../format/reader.ts";
 import {
   agrees,
@@ -25,8 +26,10 @@ import {
 } from "./decompressor.ts";
 import { RuntimeStream } from "./runtime_stream.ts";
 
-/** The largest window that is accepted, in bytes: that of `zstd --ultra -22` and `--long=27`; zstd itself refuses more as well. */
-export const ZSTD_WINDOW_BYTES: number = 128 * 1024 * 1024;
+/** log2 of the largest window that zstd accepts unless it is told otherwise: that of `zstd --ultra -22` and `--long=27`. */
+const USUAL_WINDOW_LOG = 27;
+/** log2 of the largest window that it can have. */
+const MAX_WINDOW_LOG = 31;
 
 const MAGIC_BYTES = 4;
 /** The last four bits of a skippable frame's magic number are free. */
@@ -67,8 +70,11 @@ export class ZstdDecoder implements Decoder {
 
   /** Loads zstd and starts at the reader's cursor. */
   static async open(reader: ByteReader, notes: string[]): Promise<ZstdDecoder> {
-    const { createZstdDecompress } = await import("node:zlib");
-    return new ZstdDecoder(reader, notes, new RuntimeStream(createZstdDecompress()));
+    const { constants, createZstdDecompress } = await import("node:zlib");
+    const log = Math.ceil(Math.log2(DEFAULT_LIMITS.zstdWindowBytes));
+    const windowLog = Math.min(MAX_WINDOW_LOG, Math.max(USUAL_WINDOW_LOG, log));
+    const params = { [constants.ZSTD_d_windowLogMax]: windowLog };
+    return new ZstdDecoder(reader, notes, new RuntimeStream(createZstdDecompress({ params })));
   }
 
   /** Writes the next bytes. */
@@ -148,9 +154,10 @@ export class ZstdDecoder implements Decoder {
     const window = isSingle
       ? contentBytes(reader.view, reader.head + headerBytes - sizeBytes, sizeBytes)
       : windowOf(reader.buffer[reader.head + MAGIC_BYTES + 1]!);
-    if (window > ZSTD_WINDOW_BYTES) {
+    const { zstdWindowBytes } = DEFAULT_LIMITS;
+    if (window > zstdWindowBytes) {
       throw reader.error("limit-exceeded", "Cannot decompress zstd data: the window is too large", {
-        expected: `at most ${ZSTD_WINDOW_BYTES} bytes`,
+        expected: `at most ${zstdWindowBytes} bytes`,
         found: `${window} bytes`,
       });
     }
