@@ -356,6 +356,17 @@ class VmstateDecoder {
   }
 }
 
+/** Fields of a structure by name: consecutive ones of one name are one array. */
+export function fieldGroups(fields: readonly VmstateField[]): VmstateField[][] {
+  const groups: VmstateField[][] = [];
+  for (const field of fields) {
+    const last = groups.at(-1);
+    if (last?.[0]?.name === field.name) last.push(field);
+    else groups.push([field]);
+  }
+  return groups;
+}
+
 /** Stands for a null pointer that the description passes over. */
 function nullStruct(offset: number): VmstateStruct {
   return {

@@ -9,7 +9,12 @@
 
 import type { DeviceState } from "../../format/items.ts";
 import { escapeText } from "../../format/text.ts";
-import { isNullStruct, type VmstateField, type VmstateStruct } from "../../format/vmstate.ts";
+import {
+  fieldGroups,
+  isNullStruct,
+  type VmstateField,
+  type VmstateStruct,
+} from "../../format/vmstate.ts";
 import { isContainerType } from "../../format/vmstate_value.ts";
 import { equalBytes } from "./byte_ranges.ts";
 import type { ChangeList } from "./changes.ts";
@@ -74,7 +79,11 @@ class DeviceDiff {
 
   /** The fields and subsections of two structures; `separator` stands between the path and a field's name. */
   members(left: VmstateStruct, right: VmstateStruct, path: string, separator: "/" | "."): void {
-    const groups = pairs(groupsOf(left.fields), groupsOf(right.fields), ([field]) => field!.name);
+    const groups = pairs(
+      fieldGroups(left.fields),
+      fieldGroups(right.fields),
+      ([field]) => field!.name,
+    );
     for (const [name, ours, theirs] of groups) {
       this.#group(ours, theirs, `${path}${separator}${escapeText(name)}`);
     }
@@ -173,16 +182,6 @@ export function* pairs<Item>(
   for (const [name, items] of byName) {
     for (const item of items.slice(taken.get(name) ?? 0)) yield [name, undefined, item];
   }
-}
-
-function groupsOf(fields: readonly VmstateField[]): VmstateField[][] {
-  const groups: VmstateField[][] = [];
-  for (const field of fields) {
-    const last = groups.at(-1);
-    if (last?.[0]?.name === field.name) last.push(field);
-    else groups.push([field]);
-  }
-  return groups;
 }
 
 /** Whether elements have numbers: those of arrays, and those of containers if there are several. */

@@ -15,7 +15,12 @@
 
 import type { DeviceState } from "../../format/items.ts";
 import { escapeText, hex } from "../../format/text.ts";
-import { isNullStruct, type VmstateField, type VmstateStruct } from "../../format/vmstate.ts";
+import {
+  fieldGroups,
+  isNullStruct,
+  type VmstateField,
+  type VmstateStruct,
+} from "../../format/vmstate.ts";
 import { isContainerType } from "../../format/vmstate_value.ts";
 import { cannotSet } from "./edit_error.ts";
 import { nearestName } from "./nearest.ts";
@@ -92,7 +97,7 @@ class FieldFinder {
   /** What the path from `at` on leads to in a structure: more than one only where names are equal. */
   members(struct: VmstateStruct, at: number, kind: "any" | "field" | "subsection"): FieldTarget[] {
     const ways: { readonly end: number; readonly go: () => FieldTarget[] }[] = [];
-    const groups = kind === "subsection" ? [] : groupsOf(struct.fields);
+    const groups = kind === "subsection" ? [] : fieldGroups(struct.fields);
     for (const group of groups) {
       const name = escapeText(group[0]!.name);
       const end = at + name.length;
@@ -176,21 +181,10 @@ class FieldFinder {
     if (next === ".") return this.members(struct, end + 1, "field");
     if (next === "/") return this.members(struct, end + 1, "subsection");
     return this.#fail(end, () => {
-      const names = groupsOf(struct.fields).map(([field]) => escapeText(field!.name));
+      const names = fieldGroups(struct.fields).map(([field]) => escapeText(field!.name));
       return `it is a structure; name a field of it: ${listed(names)}`;
     });
   }
-}
-
-/** Consecutive fields of one name are one array. */
-function groupsOf(fields: readonly VmstateField[]): VmstateField[][] {
-  const groups: VmstateField[][] = [];
-  for (const field of fields) {
-    const last = groups.at(-1);
-    if (last?.[0]?.name === field.name) last.push(field);
-    else groups.push([field]);
-  }
-  return groups;
 }
 
 function isArray(group: readonly VmstateField[]): boolean {

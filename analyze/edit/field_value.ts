@@ -18,6 +18,7 @@
  * @module
  */
 
+import { concat } from "@std/bytes/concat";
 import { isFormatError } from "../../format/error.ts";
 import { encodeText, escapeText } from "../../format/text.ts";
 import {
@@ -67,7 +68,7 @@ export function fieldBytesOfText(
     if (part.reason !== undefined) return { reason: `element [${index}]: ${part.reason}` };
     parts.push(part.bytes);
   }
-  return { bytes: joined(parts), isText: false };
+  return { bytes: concat(parts), isText: false };
 }
 
 /** Takes `bytes` for those of a whole field, or says why they are not. */
@@ -244,14 +245,4 @@ function splitList(text: string): string[] | undefined {
     start = at + 1;
   }
   return [...items, inside.slice(start).trim()];
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
