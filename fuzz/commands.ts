@@ -258,9 +258,8 @@ export async function memoryLines(
     using input = await openInput(path, { keepAll: true, seekable });
     using guest = readGuestMemory(input);
     return guest.memory.blocks.map((block) => {
-      const { name, usedLengthBytes, mapped } = block;
-      const length = Math.min(usedLengthBytes, COMPARED_BYTES);
-      const bytes = new Uint8Array(mapped?.pagesOffset === 0 ? 0 : length);
+      const { name, usedLengthBytes } = block;
+      const bytes = new Uint8Array(Math.min(usedLengthBytes, COMPARED_BYTES));
       guest.memory.read(block, 0, bytes);
       return `${name} ${usedLengthBytes} ${checksum(bytes)}`;
     });
