@@ -34,7 +34,8 @@ export function mayBlock(path: string): boolean {
 }
 
 /**
- * Takes all steps of work on the input `path` and returns their result; `onStep` is called with each.
+ * Takes all steps of work on the input `path` and returns their result; `onStep` is called with each. Where nothing would have to be
+ * removed (`hasRemains` is false), signals keep their usual effect, so that they needn't wait for the end of a long step.
  *
  * @throws {Interrupted} after SIGINT or SIGTERM, unless {@link mayBlock}
  */
@@ -42,12 +43,13 @@ export async function runSteps<Step, Result>(
   path: string,
   steps: Generator<Step, Result, undefined>,
   onStep: (step: Step) => void = () => {},
+  hasRemains = true,
 ): Promise<Result> {
   let received: keyof typeof SIGNALS | undefined;
   const listeners = (Object.keys(SIGNALS) as (keyof typeof SIGNALS)[])
     // Windows knows only the first one.
     .filter((signal) => signal === "SIGINT" || Deno.build.os !== "windows")
-    .filter(() => !mayBlock(path))
+    .filter(() => hasRemains && !mayBlock(path))
     .map((signal) => [signal, () => received = signal] as const);
   for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
   try {

@@ -48,7 +48,10 @@ export async function runRoundtrip(
     ...reading,
     onProgress: (done, total, channel) => progress.update(done, total, channel),
   });
-  const result = await explained(input, await runSteps(path, steps), reading);
+  // The pages of a mapped-ram file are one step. Only what can't be read twice may be in a temporary file.
+  const hasRemains = !input.source.seekable || input.channels.length > 0;
+  const taken = await runSteps(path, steps, undefined, hasRemains);
+  const result = await explained(input, taken, reading);
   progress[Symbol.dispose]();
   if (!quiet) {
     if (json) streams.out.line(JSON.stringify(jsonOf(input, result, skipped), undefined, 2));
