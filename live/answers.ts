@@ -1,8 +1,9 @@
 /**
  * What a destination has to say so that a source with a return path comes to its end, played without one.
  *
- * A source waits for two messages: SWITCHOVER_ACK before it stops its guest, and SHUT at the end, behind everything it sent. The
- * stream has no length, and a source that waits does not close its connection; so the end is where a silent source's last bytes are those
+ * A source waits for two messages: SWITCHOVER_ACK before it stops its guest, if it was told to (capability switchover-ack), and SHUT at the
+ * end, behind everything it sent. Nothing in the stream says whether it was told to, and since QEMU 11.1 a source gives up on an
+ * acknowledgement that it has not asked for; but one that waits sends empty sections meanwhile, again and again. The stream has no length, and a source that waits does not close its connection; so the end is where a silent source's last bytes are those
  * of a stream. A SHUT that comes too early does no harm: the source sends on, and its connection is read until it is closed.
  *
  * @module
@@ -13,6 +14,7 @@ import { decodeConfiguration } from "../format/configuration.ts";
 import { isFormatError } from "../format/error.ts";
 import { decodeFileHeader } from "../format/header.ts";
 import { ByteReader } from "../format/reader.ts";
+import { RAM_SAVE_FLAG } from "../format/ram.ts";
 import { encodeReturnPathMessage, type ReturnPathMessage } from "../format/return_path.ts";
 import { SECTION_TYPE } from "../format/section.ts";
 import { type ByteSource, BytesSource } from "../format/source.ts";
@@ -66,11 +68,46 @@ export function messageBytes(...messages: readonly ReturnPathMessage[]): Uint8Ar
 
 /** What is said as soon as the beginning of the stream is there. */
 export function firstAnswers({ pings }: StreamHead): Uint8Array {
-  return messageBytes(
-    // A source that did not ask for it takes it as well.
-    { name: "SWITCHOVER_ACK" },
-    ...pings.map((value) => ({ name: "PONG" as const, value })),
-  );
+  return messageBytes(...pings.map((value) => ({ name: "PONG" as const, value })));
+}
+
+/** Empty rounds behind each other after which a source is believed to wait. */
+const EMPTY_ROUNDS = 4;
+/** Longest round without content: empty sections of a few entries. */
+const ROUND_MAX_BYTES = 256;
+
+/** Whether the last bytes of a stream are rounds that send nothing, one like the other: the source waits for SWITCHOVER_ACK. */
+export function seemsToWait(stream: ByteSource): boolean {
+  const size = stream.sizeBytes ?? 0;
+  const tail = new Uint8Array(Math.min(size, EMPTY_ROUNDS * ROUND_MAX_BYTES));
+  stream.readAt(size - tail.length, tail);
+  const most = Math.min(ROUND_MAX_BYTES, Math.floor(tail.length / EMPTY_ROUNDS));
+  for (let length = EMPTY_PART_BYTES; length <= most; length++) {
+    if (beginsEmptyPart(tail, tail.length - length) && isRepeated(tail, length)) return true;
+  }
+  return false;
+}
+
+/** Bytes of a PART of the RAM without records: type, id, EOS word. */
+const EMPTY_PART_BYTES = 13;
+
+/** A PART of the RAM with nothing, or with multifd with a mark, before its EOS word. */
+function beginsEmptyPart(bytes: Uint8Array, at: number): boolean {
+  if (bytes[at] !== SECTION_TYPE.PART) return false;
+  const words = new DataView(bytes.buffer, bytes.byteOffset + at + 5);
+  const first = words.getBigUint64(0);
+  if (first === BigInt(RAM_SAVE_FLAG.EOS)) return true;
+  return first === BigInt(RAM_SAVE_FLAG.MULTIFD_FLUSH) && words.byteLength >= 16 &&
+    words.getBigUint64(8) === BigInt(RAM_SAVE_FLAG.EOS);
+}
+
+/** Whether the last bytes are so many of `length` each, all alike. */
+function isRepeated(bytes: Uint8Array, length: number): boolean {
+  const start = bytes.length - EMPTY_ROUNDS * length;
+  for (let at = start; at < bytes.length - length; at++) {
+    if (bytes[at] !== bytes[at + length]) return false;
+  }
+  return true;
 }
 
 /** Milliseconds of silence after which each form of end is believed, the surest first. */

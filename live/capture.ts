@@ -14,7 +14,7 @@
 
 import type { OutputFolder } from "../container/output_folder.ts";
 import type { MigrationListener } from "./address.ts";
-import { firstAnswers, messageBytes, readStreamHead, seemsEnded } from "./answers.ts";
+import { firstAnswers, messageBytes, readStreamHead, seemsEnded, seemsToWait } from "./answers.ts";
 import { closeConnection, type Connection, endWriting, readAll, writeAll } from "./pump.ts";
 import { Recording } from "./recording.ts";
 
@@ -78,6 +78,8 @@ interface Link {
   lastMs: number;
   /** Whether SHUT was sent. */
   shut: boolean;
+  /** Whether SWITCHOVER_ACK was sent. */
+  acknowledged: boolean;
   /** Beginning of a main channel, until it is understood. */
   head: Uint8Array | undefined;
   returnPath: boolean;
@@ -113,6 +115,7 @@ class Session {
         destination: undefined,
         lastMs: performance.now(),
         shut: false,
+        acknowledged: false,
         head: new Uint8Array(0),
         returnPath: false,
       };
@@ -241,10 +244,14 @@ class Session {
     }
   }
 
-  /** Tells a source that waits for it that everything has come. */
+  /** Tells a source that waits for it that it may stop its guest, or that everything has come. */
   async #acknowledge(link: Link): Promise<void> {
     const { recording: { forward }, returnPath, shut, source } = link;
     if (!returnPath || shut || forward === undefined || this.failure !== undefined) return;
+    if (!link.acknowledged && seemsToWait(forward)) {
+      link.acknowledged = true;
+      await writeAll(source, messageBytes({ name: "SWITCHOVER_ACK" }));
+    }
     if (!seemsEnded(forward, performance.now() - link.lastMs)) return;
     link.shut = true;
     await writeAll(source, messageBytes({ name: "SHUT", value: 0 }));

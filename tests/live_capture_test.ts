@@ -1,8 +1,17 @@
 /** Captures: what a source and a destination in memory say to each other is recorded byte for byte. */
-import { assertEquals, assertGreater, assertLess, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
+import { concat } from "@std/bytes/concat";
 import fc from "fast-check";
 import { OutputFolder } from "../container/output_folder.ts";
-import { messageBytes, readStreamHead } from "../live/answers.ts";
+import { BytesSource } from "../format/source.ts";
+import { messageBytes, readStreamHead, seemsToWait } from "../live/answers.ts";
 import { captureMigration, type RecordedMigration } from "../live/capture.ts";
 import { recogniseConnection } from "../live/channel.ts";
 import { checkRecordings } from "../live/check.ts";
@@ -81,7 +90,7 @@ Deno.test("capture: a source with a return path gets what it waits for", async (
   await capture(async (listener) => {
     const source = listener.connect();
     await source.writeAll(stream.subarray(0, 2000));
-    const first = messageBytes({ name: "SWITCHOVER_ACK" }, { name: "PONG", value: 1 });
+    const first = messageBytes({ name: "PONG", value: 1 });
     assertEquals(await source.readExactly(first.length), first);
     // It is silent, but not at its end.
     const last = source.readExactly(8);
@@ -97,6 +106,54 @@ Deno.test("capture: a source with a return path gets what it waits for", async (
     assertEquals(await Deno.readFile(`${folder}/main.bin`), stream);
     assertEquals(problems, []);
   });
+});
+
+/** A PART of section 2 without records, with a mark where that is asked for. */
+function emptyPart(hasMark = false): Uint8Array {
+  const mark = hasMark ? [0, 0, 0, 0, 0, 0, 2, 0] : [];
+  return Uint8Array.of(2, 0, 0, 0, 2, ...mark, 0, 0, 0, 0, 0, 0, 0, 0x10, 0x7e, 0, 0, 0, 2);
+}
+
+Deno.test("capture: a source that sends nothing again and again gets leave to stop its guest", async () => {
+  const stream = loadStream("pc-returnpath");
+  await capture(async (listener) => {
+    const source = listener.connect();
+    await source.writeAll(stream.subarray(0, 2000));
+    const pong = messageBytes({ name: "PONG", value: 1 });
+    assertEquals(await source.readExactly(pong.length), pong);
+    for (let round = 0; round < 6; round++) await source.writeAll(emptyPart());
+    const leave = messageBytes({ name: "SWITCHOVER_ACK" });
+    assertEquals(await source.readExactly(leave.length), leave);
+    for (let round = 0; round < 6; round++) await source.writeAll(emptyPart());
+    source.closeWrite();
+    // Once is enough: what is left is at most the refusal of half a stream.
+    const rest = (await source.readAll()).toHex();
+    assert(!rest.includes(leave.toHex()), rest);
+  }, ({ problems }) => {
+    assert(problems.length > 0, "that was no whole stream");
+    return Promise.resolve();
+  });
+});
+
+Deno.test("capture: what looks like waiting", () => {
+  const waits = (...parts: readonly Uint8Array[]) => seemsToWait(new BytesSource(concat(parts)));
+  const part = emptyPart();
+  const dirtyBitmap = Uint8Array.of(2, 0, 0, 0, 3, 0, 0, 0, 1, 0x7e, 0, 0, 0, 3);
+  const before = MAIN.subarray(0, 3000);
+  assertEquals(waits(before, part, part, part), false);
+  assertEquals(waits(before, part, part, part, part), true);
+  assertEquals(waits(...Array(4).fill(emptyPart(true))), true);
+  assertEquals(waits(before, ...Array(4).fill([part, dirtyBitmap]).flat()), true);
+  // The last one is not complete, or not the same.
+  assertEquals(waits(before, part, part, part, part, part.subarray(0, 9)), false);
+  assertEquals(waits(before, part, part, emptyPart(true), part), false);
+  // Pages that repeat themselves are none.
+  for (const byte of [0, 2, 0x10]) {
+    assertEquals(waits(before, new Uint8Array(8192).fill(byte)), false);
+  }
+  for (let end = 0; end <= MAIN.length; end += 7) {
+    assertEquals(waits(MAIN.subarray(0, end)), false, String(end));
+  }
 });
 
 Deno.test("capture: what comes from either side is passed on and recorded, and so is its end", async () => {
