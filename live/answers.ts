@@ -9,7 +9,7 @@
  * @module
  */
 
-import { decodeCommand } from "../format/command.ts";
+import { type Command, decodeCommand, encodeCommand } from "../format/command.ts";
 import { decodeConfiguration } from "../format/configuration.ts";
 import { isFormatError } from "../format/error.ts";
 import { decodeFileHeader } from "../format/header.ts";
@@ -108,6 +108,42 @@ function isRepeated(bytes: Uint8Array, length: number): boolean {
     if (bytes[at] !== bytes[at + length]) return false;
   }
   return true;
+}
+
+/** The PING that stands last in a package of postcopy, and the RUN behind it. */
+const LAST_PING = messageOfPing();
+/** Bytes in which they are looked for: behind the package stands another PING at most. */
+const PACKAGE_TAIL_BYTES = 64;
+
+/** The command RUN, and the head of a PING of four bytes before it. */
+function messageOfPing(): { readonly ping: Uint8Array; readonly run: Uint8Array } {
+  const encoded = (command: Command) => {
+    const writer = new ByteWriter();
+    encodeCommand(writer, command);
+    return writer.finish();
+  };
+  return {
+    ping: encoded({ name: "PING", value: 0 }).subarray(0, -4),
+    run: encoded({ name: "POSTCOPY_RUN" }),
+  };
+}
+
+/**
+ * The value of the PING that ends a package of postcopy, if one has just come: since QEMU 11 a source waits for its answer before it goes
+ * on.
+ */
+export function pingOfPackage(stream: ByteSource): number | undefined {
+  const size = stream.sizeBytes ?? 0;
+  const tail = new Uint8Array(Math.min(size, PACKAGE_TAIL_BYTES));
+  stream.readAt(size - tail.length, tail);
+  const { ping, run } = LAST_PING;
+  const startsAt = (bytes: Uint8Array, at: number) =>
+    bytes.every((byte, index) => tail[at + index] === byte);
+  for (let at = tail.length - run.length; at >= ping.length + 4; at--) {
+    if (!startsAt(run, at) || !startsAt(ping, at - 4 - ping.length)) continue;
+    return new DataView(tail.buffer).getUint32(at - 4);
+  }
+  return undefined;
 }
 
 /** Milliseconds of silence after which each form of end is believed, the surest first. */

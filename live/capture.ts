@@ -14,7 +14,14 @@
 
 import type { OutputFolder } from "../container/output_folder.ts";
 import type { MigrationListener } from "./address.ts";
-import { firstAnswers, messageBytes, readStreamHead, seemsEnded, seemsToWait } from "./answers.ts";
+import {
+  firstAnswers,
+  messageBytes,
+  pingOfPackage,
+  readStreamHead,
+  seemsEnded,
+  seemsToWait,
+} from "./answers.ts";
 import { closeConnection, type Connection, endWriting, readAll, writeAll } from "./pump.ts";
 import { Recording } from "./recording.ts";
 
@@ -80,6 +87,8 @@ interface Link {
   shut: boolean;
   /** Whether SWITCHOVER_ACK was sent. */
   acknowledged: boolean;
+  /** Whether the PING in a package of postcopy was answered. */
+  answeredPackage: boolean;
   /** Beginning of a main channel, until it is understood. */
   head: Uint8Array | undefined;
   returnPath: boolean;
@@ -116,6 +125,7 @@ class Session {
         lastMs: performance.now(),
         shut: false,
         acknowledged: false,
+        answeredPackage: false,
         head: new Uint8Array(0),
         returnPath: false,
       };
@@ -248,6 +258,11 @@ class Session {
   async #acknowledge(link: Link): Promise<void> {
     const { recording: { forward }, returnPath, shut, source } = link;
     if (!returnPath || shut || forward === undefined || this.failure !== undefined) return;
+    const value = link.answeredPackage ? undefined : pingOfPackage(forward);
+    if (value !== undefined) {
+      link.answeredPackage = true;
+      await writeAll(source, messageBytes({ name: "PONG", value }));
+    }
     if (!link.acknowledged && seemsToWait(forward)) {
       link.acknowledged = true;
       await writeAll(source, messageBytes({ name: "SWITCHOVER_ACK" }));

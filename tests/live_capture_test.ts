@@ -11,7 +11,9 @@ import { concat } from "@std/bytes/concat";
 import fc from "fast-check";
 import { OutputFolder } from "../container/output_folder.ts";
 import { BytesSource } from "../format/source.ts";
-import { messageBytes, readStreamHead, seemsToWait } from "../live/answers.ts";
+import { type Command, encodeCommand } from "../format/command.ts";
+import { ByteWriter } from "../format/writer.ts";
+import { messageBytes, pingOfPackage, readStreamHead, seemsToWait } from "../live/answers.ts";
 import { captureMigration, type RecordedMigration } from "../live/capture.ts";
 import { recogniseConnection } from "../live/channel.ts";
 import { checkRecordings } from "../live/check.ts";
@@ -106,6 +108,24 @@ Deno.test("capture: a source with a return path gets what it waits for", async (
     assertEquals(await Deno.readFile(`${folder}/main.bin`), stream);
     assertEquals(problems, []);
   });
+});
+
+Deno.test("capture: the PING in a package of postcopy is seen when it has come", () => {
+  const writer = new ByteWriter();
+  const add = (command: Command) => encodeCommand(writer, command);
+  const found = () => pingOfPackage(new BytesSource(writer.finish()));
+  writer.bytes(MAIN.subarray(0, 500));
+  add({ name: "PING", value: 3 });
+  add({ name: "PING", value: 0x42 });
+  assertEquals(found(), undefined);
+  add({ name: "POSTCOPY_RUN" });
+  assertEquals(found(), 0x42);
+  add({ name: "PING", value: 4 });
+  assertEquals(found(), 0x42);
+  writer.bytes(new Uint8Array(4096));
+  assertEquals(found(), undefined);
+  assertEquals(pingOfPackage(new BytesSource(MAIN)), undefined);
+  assertEquals(pingOfPackage(new BytesSource(new Uint8Array(0))), undefined);
 });
 
 /** A PART of section 2 without records, with a mark where that is asked for. */
