@@ -170,7 +170,8 @@ async function extract(job: Job): Promise<number> {
   const { inflate } = await import("../container/inflate.ts");
   const { OutputFolder } = await import("../container/output_folder.ts");
   // Like the script, this writes over what is there.
-  using folder = new OutputFolder(options.out, { force: true, inputs: [job.input.path] });
+  const inputs = [job.input.path, options.vmdesc].filter((each) => each !== undefined);
+  using folder = new OutputFolder(options.out, { force: true, inputs });
   // The names of these two are taken first: a RAM block may be called like that.
   const description = folder.create("desc.json");
   const stateFile = folder.create("state.json");

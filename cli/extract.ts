@@ -81,7 +81,8 @@ export async function runExtract(
   const keepAll = format !== "blocks";
   const choice = snapshot === undefined ? {} : { snapshot };
   using input = await openInput(path, { offset, keepAll, ...choice });
-  const output = { force: options.force ?? false, sync: options.sync, inputs: [path] };
+  const inputs = [path, options.vmdesc, options.map].filter((each) => each !== undefined);
+  const output = { force: options.force ?? false, sync: options.sync, inputs };
   const newHash = options.sha256 === true ? await loadSha256() : undefined;
   const job = { input, options, output, newHash, streams };
   return format === "blocks" ? await runBlocks(job) : await runPhysical(job, format);

@@ -11,7 +11,7 @@ import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
 import { SnapshotError } from "../container/snapshot_error.ts";
 import { describeCommand } from "../format/command.ts";
-import { escapeText, hex } from "../format/text.ts";
+import { escapeJson, escapeText, hex } from "../format/text.ts";
 import { libvirtText, type TitledTable, wrapperLines, wrapperTables } from "./info_input.ts";
 import { describeError, escapeLine, EXIT, type Streams } from "./main.ts";
 import type { Output } from "./output.ts";
@@ -70,7 +70,7 @@ export async function runInfo(
     slack,
     ...(given === undefined ? {} : { vmdescription: given }),
   });
-  if (options.json) streams.out.line(JSON.stringify(info, undefined, 2));
+  if (options.json) streams.out.line(escapeJson(JSON.stringify(info, undefined, 2)));
   else printInfo(info, streams);
   if (error === undefined) return EXIT.DONE;
   streams.err.line(`error: ${describeError(error)}`);
@@ -88,7 +88,7 @@ function printSnapshots(
   const { container, wrappers } = error;
   const input = { path, container, ...wrapperInfo(wrappers) };
   const notes = error.isChoice ? ["several snapshots have a state: choose with --snapshot"] : [];
-  if (json) out.line(JSON.stringify({ input, notes }, undefined, 2));
+  if (json) out.line(escapeJson(JSON.stringify({ input, notes }, undefined, 2)));
   else {
     printHead([["input", escapeText(path)], ["container", container]], out);
     printTables(wrapperTables(input), out);

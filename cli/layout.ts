@@ -11,7 +11,7 @@ import { explainOffset, type Explanation } from "../analyze/layout/explain.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import { openInput } from "../container/open.ts";
 import { type FormatError, isFormatError } from "../format/error.ts";
-import { hex } from "../format/text.ts";
+import { escapeJson, hex } from "../format/text.ts";
 import { describeError, EXIT, type Streams } from "./main.ts";
 import type { Output } from "./output.ts";
 
@@ -46,7 +46,7 @@ export async function runLayout(
   };
   if (at !== undefined) {
     const explanation = explainOffset(input.source, at, reading);
-    if (json) streams.out.line(JSON.stringify(explanation, undefined, 2));
+    if (json) streams.out.line(escapeJson(JSON.stringify(explanation, undefined, 2)));
     else printExplanation(explanation, streams.out);
     return EXIT.DONE;
   }
@@ -100,7 +100,7 @@ class JsonPrinter {
   }
 
   row(row: LayoutRow): void {
-    this.#out.text(this.#separator + JSON.stringify(row));
+    this.#out.text(this.#separator + escapeJson(JSON.stringify(row)));
     this.#separator = ",\n";
   }
 
@@ -111,7 +111,7 @@ class JsonPrinter {
 
 function errorJson(error: FormatError): string {
   const { code, message, offset, path, expected = null, found = null } = error;
-  return JSON.stringify({ code, message, offset, path, expected, found });
+  return escapeJson(JSON.stringify({ code, message, offset, path, expected, found }));
 }
 
 function printExplanation(explanation: Explanation, out: Output): void {

@@ -13,7 +13,7 @@ import {
 } from "../analyze/registers/mod.ts";
 import { readState, type StreamState } from "../analyze/state.ts";
 import { openInput } from "../container/open.ts";
-import { hex, quoteText } from "../format/text.ts";
+import { escapeJson, hex, quoteText } from "../format/text.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 
 /** Options of `registers`. */
@@ -90,7 +90,7 @@ function printCpus(
   { out }: Streams,
 ): void {
   if (json) {
-    out.line(JSON.stringify({ cpus: cpus.map(cpuJson) }, undefined, 2));
+    out.line(escapeJson(JSON.stringify({ cpus: cpus.map(cpuJson) }, undefined, 2)));
     return;
   }
   // A machine type is named after the release that it came with: no older one can have written the stream.

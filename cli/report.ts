@@ -53,7 +53,8 @@ export async function runReport(
     throw new UsageError("standard input can be only one of the two images");
   }
   // What is in the way is told before the work, not behind it.
-  using file = output === "-" ? undefined : new OutputFile(output, { force, inputs: paths });
+  const inputs = vmdesc === undefined ? paths : [...paths, vmdesc];
+  using file = output === "-" ? undefined : new OutputFile(output, { force, inputs });
   const vmdescription = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
   using progress = await startProgress(options.progress);
   const page = await reportPage(await readModel(paths, options, vmdescription, progress));

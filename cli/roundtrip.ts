@@ -9,7 +9,7 @@ import type { OtherChannels } from "../analyze/roundtrip/channels.ts";
 import type { ChannelRoundtrip } from "../analyze/roundtrip/compare_channel.ts";
 import { type Roundtrip, roundtripSteps } from "../analyze/roundtrip/roundtrip.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
-import { hex } from "../format/text.ts";
+import { escapeJson, hex } from "../format/text.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import { runSteps } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams } from "./main.ts";
@@ -54,8 +54,9 @@ export async function runRoundtrip(
   const result = await explained(input, taken, reading);
   progress[Symbol.dispose]();
   if (!quiet) {
-    if (json) streams.out.line(JSON.stringify(jsonOf(input, result, skipped), undefined, 2));
-    else printText(input, result, skipped, streams);
+    if (json) {
+      streams.out.line(escapeJson(JSON.stringify(jsonOf(input, result, skipped), undefined, 2)));
+    } else printText(input, result, skipped, streams);
   }
   return conclude(result, streams);
 }

@@ -21,7 +21,7 @@ import {
 import { SnapshotError } from "../container/snapshot_error.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
 import { isFormatError } from "../format/error.ts";
-import { hex } from "../format/text.ts";
+import { escapeJson, hex } from "../format/text.ts";
 import config from "../deno.json" with { type: "json" };
 import { runSteps } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
@@ -87,7 +87,7 @@ export async function runValidate(
     }
   }
   if (json) printJson(all, paths.length === 1, streams);
-  if (sarif) streams.out.line(JSON.stringify(sarifLog(all, config.version), null, 2));
+  if (sarif) streams.out.line(escapeJson(JSON.stringify(sarifLog(all, config.version), null, 2)));
   if (failed) return EXIT.FAILED;
   const isInvalid = ({ validation: { valid, findings } }: Checked) =>
     !valid || (options.strict === true && findings.countOf("warning") > 0);
@@ -122,7 +122,7 @@ async function check(
 
 function printJson(all: readonly Checked[], isOne: boolean, { out }: Streams): void {
   const values = all.map(({ path, validation, notes }) => validationJson(path, validation, notes));
-  out.line(JSON.stringify(isOne ? values[0] : values, null, 2));
+  out.line(escapeJson(JSON.stringify(isOne ? values[0] : values, null, 2)));
 }
 
 function printText({ path, validation, notes }: Checked, { out, err }: Streams): void {

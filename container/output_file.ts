@@ -11,7 +11,7 @@ export const UNFINISHED_SUFFIX = ".migstream.tmp";
 export interface OutputFileOptions {
   /** Whether a file that is there already is replaced. Default: it is an error. */
   readonly force?: boolean;
-  /** Paths that are never replaced, whatever `force` says: what is being read. */
+  /** Paths that are never replaced, whatever `force` says: what is being read. Of a folder, the files in it. */
   readonly inputs?: readonly string[];
   /** Whether the content is on the disk before the file gets its name. Default true. */
   readonly sync?: boolean;
@@ -123,6 +123,11 @@ function refuseExisting(path: string, { force = false, inputs = [] }: OutputFile
 function isSame(input: string, file: Deno.FileInfo): boolean {
   // Standard input has no path.
   if (input === "-") return false;
-  const { dev, ino } = Deno.statSync(input);
+  const { dev, ino, isDirectory } = Deno.statSync(input);
+  if (isDirectory) {
+    return [...Deno.readDirSync(input)].some((entry) =>
+      entry.isFile && isSame(`${input}/${entry.name}`, file)
+    );
+  }
   return ino !== null && ino === file.ino && dev === file.dev;
 }

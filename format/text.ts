@@ -76,11 +76,22 @@ export function quoteText(text: string): string {
 export function escapeText(text: string): string {
   return text.replace(
     // deno-lint-ignore no-control-regex -- these are what must not reach a terminal
-    /["\\\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]/gu,
+    /["\\\u0000-\u001f\u007f-\u009f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]/gu,
     (character) =>
       character === '"' || character === "\\"
         ? `\\${character}`
         : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/**
+ * JSON text in which direction marks, invisible characters and the control characters that JSON takes as they are (DEL, C1) are escaped:
+ * the same value, but a terminal that it is shown on shows it.
+ */
+export function escapeJson(json: string): string {
+  return json.replace(
+    /[\u007f-\u009f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
