@@ -15,6 +15,7 @@ import type { StreamVisitor } from "../format/payload.ts";
 import type { RamBlock } from "../format/ram.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import type { DUMPS } from "./dumps.ts";
+import { undisturbed } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 
 /** Options of the analysis. */
@@ -190,7 +191,7 @@ async function extract(job: Job): Promise<number> {
   }
   writeText(stateFile, compatState(state).trimEnd());
   names.push("state.json");
-  folder.commit();
+  undisturbed(() => folder.commit());
   for (const name of names) streams.out.line(escapeLine(name));
   return conclude(state, streams);
 }

@@ -29,7 +29,7 @@ import {
   SequentialOutput,
 } from "./convert_output.ts";
 import type { CONVERT_TARGETS } from "./convert_targets.ts";
-import { runSteps } from "./long_work.ts";
+import { runSteps, undisturbed } from "./long_work.ts";
 import { escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 import { type MultifdCommandOptions, multifdOptions } from "./multifd_options.ts";
 import { type Progress, startProgress } from "./progress.ts";
@@ -253,7 +253,7 @@ async function writeMappedFile(
   using file = new OutputFile(job.out, job.output);
   if (headBytes !== undefined) file.writeAt(0, headBytes);
   const bytes = await write(file, headBytes?.length ?? 0);
-  file.commit();
+  undisturbed(() => file.commit());
   return { bytes, notes: input.notes };
 }
 
@@ -274,7 +274,9 @@ async function writeStream(job: Job, input: OpenInput, image: GuestImage): Promi
     })(),
     () => progress.update(doneBytes, totalBytes, "memory"),
   );
-  sink.commit();
+  // Whoever reads standard output may keep it waiting.
+  if (job.out === "-") sink.commit();
+  else undisturbed(() => sink.commit());
   return { bytes: sink.writtenBytes, notes: input.notes };
 }
 
@@ -298,7 +300,7 @@ async function writeCapture(job: Job, input: OpenInput, image: GuestImage): Prom
     captureSteps(migration, folder),
     (doneBytes) => progress.update(doneBytes, totalBytes, "memory"),
   );
-  folder.commit();
+  undisturbed(() => folder.commit());
   removeStaleFiles(out, files);
   return { bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), notes: input.notes };
 }

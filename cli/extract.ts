@@ -19,7 +19,7 @@ import { OutputFolder } from "../container/output_folder.ts";
 import type { FormatError } from "../format/error.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import type { EXTRACT_FORMATS } from "./extract_formats.ts";
-import { runSteps } from "./long_work.ts";
+import { runSteps, undisturbed } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 import { physicalMapOf } from "./physical_options.ts";
 import { startProgress } from "./progress.ts";
@@ -121,7 +121,7 @@ async function runBlocks(job: Job): Promise<number> {
   if (blocks.length === 0 && state.error === undefined) {
     throw new Error("The stream carries no memory");
   }
-  folder.commit();
+  undisturbed(() => folder.commit());
   progress[Symbol.dispose]();
   printBlocks(extraction, job);
   return conclude(job, state.error);
@@ -202,7 +202,7 @@ async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
     hashSteps(file, begun.fileBytes, newHash),
     ({ doneBytes }) => progress.update(doneBytes, begun.fileBytes, "sha256"),
   );
-  file.commit();
+  undisturbed(() => file.commit());
   progress[Symbol.dispose]();
   if (quiet !== true) {
     const size = `${sizeText(totalBytes)} of memory in ${map.ranges.length} range(s)`;

@@ -46,10 +46,7 @@ export async function runSteps<Step, Result>(
   hasRemains = true,
 ): Promise<Result> {
   let received: keyof typeof SIGNALS | undefined;
-  const listeners = (Object.keys(SIGNALS) as (keyof typeof SIGNALS)[])
-    // Windows knows only the first one.
-    .filter((signal) => signal === "SIGINT" || Deno.build.os !== "windows")
-    .filter(() => hasRemains && !mayBlock(path))
+  const listeners = (hasRemains && !mayBlock(path) ? knownSignals() : [])
     .map((signal) => [signal, () => received = signal] as const);
   for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
   try {
@@ -69,4 +66,24 @@ export async function runSteps<Step, Result>(
     steps.return(undefined as Result);
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
   }
+}
+
+/**
+ * Does what signals may not cut in two: files that were written get their names, all of them. What comes meanwhile is passed over,
+ * since the work is done then.
+ */
+export function undisturbed<Result>(action: () => Result): Result {
+  const ignore = () => {};
+  const signals = knownSignals();
+  for (const signal of signals) Deno.addSignalListener(signal, ignore);
+  try {
+    return action();
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, ignore);
+  }
+}
+
+function knownSignals(): (keyof typeof SIGNALS)[] {
+  // Windows knows only the first one.
+  return Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 }

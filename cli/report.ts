@@ -15,7 +15,7 @@ import { OutputFile } from "../container/output_file.ts";
 import config from "../deno.json" with { type: "json" };
 import { isFormatError } from "../format/error.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
-import { runSteps } from "./long_work.ts";
+import { runSteps, undisturbed } from "./long_work.ts";
 import { EXIT, type Streams, UsageError } from "./main.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { reportPage } from "./report_page.ts";
@@ -62,7 +62,7 @@ export async function runReport(
   if (file === undefined) streams.out.text(page);
   else {
     file.writeAt(0, new TextEncoder().encode(page));
-    file.commit();
+    undisturbed(() => file.commit());
   }
   return EXIT.DONE;
 }
