@@ -9,6 +9,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { type Command, decodeCommand, encodeCommand } from "../format/command.ts";
 import { decodeConfiguration } from "../format/configuration.ts";
 import { isFormatError } from "../format/error.ts";
@@ -110,40 +111,41 @@ function isRepeated(bytes: Uint8Array, length: number): boolean {
   return true;
 }
 
-/** The PING that stands last in a package of postcopy, and the RUN behind it. */
-const LAST_PING = messageOfPing();
-/** Bytes in which they are looked for: behind the package stands another PING at most. */
-const PACKAGE_TAIL_BYTES = 64;
+/** The PING that stands last in a package of postcopy, without its value, and the RUN behind it. */
+const PACKAGE_END = {
+  ping: encoded({ name: "PING", value: 0 }).subarray(0, -4),
+  run: encoded({ name: "POSTCOPY_RUN" }),
+};
+const PACKAGE_END_BYTES = PACKAGE_END.ping.length + 4 + PACKAGE_END.run.length;
 
-/** The command RUN, and the head of a PING of four bytes before it. */
-function messageOfPing(): { readonly ping: Uint8Array; readonly run: Uint8Array } {
-  const encoded = (command: Command) => {
-    const writer = new ByteWriter();
-    encodeCommand(writer, command);
-    return writer.finish();
-  };
-  return {
-    ping: encoded({ name: "PING", value: 0 }).subarray(0, -4),
-    run: encoded({ name: "POSTCOPY_RUN" }),
-  };
+function encoded(command: Command): Uint8Array {
+  const writer = new ByteWriter();
+  encodeCommand(writer, command);
+  return writer.finish();
 }
 
 /**
- * The value of the PING that ends a package of postcopy, if one has just come: since QEMU 11 a source waits for its answer before it goes
- * on.
+ * Sees the PING that ends a package of postcopy when it passes: since QEMU 11 a source waits for its answer before it goes on, and sends
+ * pages meanwhile. That is no decoding, but no page is likely to hold these bytes.
  */
-export function pingOfPackage(stream: ByteSource): number | undefined {
-  const size = stream.sizeBytes ?? 0;
-  const tail = new Uint8Array(Math.min(size, PACKAGE_TAIL_BYTES));
-  stream.readAt(size - tail.length, tail);
-  const { ping, run } = LAST_PING;
-  const startsAt = (bytes: Uint8Array, at: number) =>
-    bytes.every((byte, index) => tail[at + index] === byte);
-  for (let at = tail.length - run.length; at >= ping.length + 4; at--) {
-    if (!startsAt(run, at) || !startsAt(ping, at - 4 - ping.length)) continue;
-    return new DataView(tail.buffer).getUint32(at - 4);
+export class PackageWatch {
+  /** The last bytes that came: the end of a package may come in two parts. */
+  #tail = new Uint8Array(0);
+
+  /** Takes the next bytes; gives the value of the PING if it has just come. */
+  take(bytes: Uint8Array): number | undefined {
+    const joined = Buffer.concat([this.#tail, bytes]);
+    this.#tail = new Uint8Array(
+      joined.subarray(Math.max(0, joined.length - PACKAGE_END_BYTES + 1)),
+    );
+    const { ping, run } = PACKAGE_END;
+    for (let at = joined.indexOf(run); at >= 0; at = joined.indexOf(run, at + 1)) {
+      const start = at - 4 - ping.length;
+      if (start < 0 || joined.indexOf(ping, start) !== start) continue;
+      return joined.readUInt32BE(at - 4);
+    }
+    return undefined;
   }
-  return undefined;
 }
 
 /** Milliseconds of silence after which each form of end is believed, the surest first. */

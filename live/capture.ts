@@ -17,7 +17,7 @@ import type { MigrationListener } from "./address.ts";
 import {
   firstAnswers,
   messageBytes,
-  pingOfPackage,
+  PackageWatch,
   readStreamHead,
   seemsEnded,
   seemsToWait,
@@ -87,8 +87,8 @@ interface Link {
   shut: boolean;
   /** Whether SWITCHOVER_ACK was sent. */
   acknowledged: boolean;
-  /** Whether the PING in a package of postcopy was answered. */
-  answeredPackage: boolean;
+  /** Waits for the package of postcopy, if one may come. */
+  package: PackageWatch | undefined;
   /** Beginning of a main channel, until it is understood. */
   head: Uint8Array | undefined;
   returnPath: boolean;
@@ -125,7 +125,7 @@ class Session {
         lastMs: performance.now(),
         shut: false,
         acknowledged: false,
-        answeredPackage: false,
+        package: undefined,
         head: new Uint8Array(0),
         returnPath: false,
       };
@@ -171,6 +171,10 @@ class Session {
       link.lastMs = performance.now();
       recording.append(bytes);
       if (link.head !== undefined) return this.#answer(link, bytes);
+      const value = link.package?.take(bytes);
+      if (value === undefined) return;
+      link.package = undefined;
+      return writeAll(link.source, messageBytes({ name: "PONG", value })).then(() => {});
     });
     recording.end(how);
   }
@@ -190,6 +194,7 @@ class Session {
     if (found === undefined && recording.kind.role === "main") return;
     link.head = undefined;
     if (found?.postcopy === true) {
+      link.package = new PackageWatch();
       this.#options.onNote?.(
         "the source may go over to postcopy: its guest would then go on nowhere, because nobody " +
           "runs it here (--forward passes the migration on to a destination)",
@@ -258,11 +263,6 @@ class Session {
   async #acknowledge(link: Link): Promise<void> {
     const { recording: { forward }, returnPath, shut, source } = link;
     if (!returnPath || shut || forward === undefined || this.failure !== undefined) return;
-    const value = link.answeredPackage ? undefined : pingOfPackage(forward);
-    if (value !== undefined) {
-      link.answeredPackage = true;
-      await writeAll(source, messageBytes({ name: "PONG", value }));
-    }
     if (!link.acknowledged && seemsToWait(forward)) {
       link.acknowledged = true;
       await writeAll(source, messageBytes({ name: "SWITCHOVER_ACK" }));
