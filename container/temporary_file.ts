@@ -27,8 +27,14 @@ export class TemporaryFile implements Disposable {
    */
   writeAt(position: number, bytes: Uint8Array): void {
     this.checkSize(position + bytes.length);
-    this.#file.seekSync(position, Deno.SeekMode.Start);
-    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    try {
+      this.#file.seekSync(position, Deno.SeekMode.Start);
+      for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    } catch (cause) {
+      // A full disk: of a file that nobody has named, the path says which one.
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`Cannot write the temporary file ${this.#path}: ${reason}`, { cause });
+    }
   }
 
   /** Fails if the file may not be so long. */

@@ -101,12 +101,13 @@ Deno.test("crash safety: after SIGKILL only files with the unfinished ones' suff
 });
 
 /** Runs a command with a bound on the size of the files that it may write, in blocks of 512 or 1024 bytes. */
-async function runBounded(args: readonly string[], blocks: number) {
+async function runBounded(args: readonly string[], blocks: number, input = "/dev/null") {
   const command = new Deno.Command("sh", {
     args: [
       "-c",
-      `trap '' XFSZ; ulimit -f ${blocks} && exec "$@"`,
+      `trap '' XFSZ; ulimit -f ${blocks} && input=$1 && shift && exec "$@" < "$input"`,
       "sh",
+      input,
       Deno.execPath(),
       ...["run", "--quiet", "--no-prompt", ...WRITE],
       decodeURIComponent(new URL("../cli.ts", import.meta.url).pathname),
@@ -138,6 +139,23 @@ Deno.test({
       const { code, err } = await runBounded(report, 8);
       assertEquals(code, 2, err);
       assertMatch(err, /^migstream: Cannot write [^\n]*out[^\n]*\n$/);
+      assertEquals(filesBelow(folder), ["in"]);
+    });
+  },
+});
+
+Deno.test({
+  name: "crash safety: a temporary file that can't become longer is an error, and is removed",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await withFolder(async (folder) => {
+      await saveLarge(`${folder}/in`);
+      const args = ["report", "-", "--output", `${folder}/out`];
+      const { code, err } = await runBounded(args, 1024, `${folder}/in`);
+      assertEquals(code, 2, err);
+      const said = /^migstream: Cannot write the temporary file (\S+migstream-\S+\.tmp): [^\n]*\n$/;
+      assertMatch(err, said);
+      assertThrows(() => Deno.statSync(said.exec(err)![1]!), Deno.errors.NotFound);
       assertEquals(filesBelow(folder), ["in"]);
     });
   },
