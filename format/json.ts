@@ -18,6 +18,7 @@
  */
 
 import { FormatError, type FormatErrorCode } from "./error.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 import { encodeText, quoteText } from "./text.ts";
 
 /** How deep arrays and objects may be nested unless {@link ParseJsonOptions.maxDepth} says otherwise. */
@@ -77,16 +78,38 @@ export class JsonObject {
 export interface ParseJsonOptions {
   /** How deep arrays and objects may be nested. Default {@link JSON_MAX_DEPTH}. */
   readonly maxDepth?: number;
+  /** How many values there may be, however small. Default {@link DEFAULT_LIMITS}. */
+  readonly maxValues?: number;
   /** Absolute offset in the input of the text's first byte, for errors. Default 0. */
   readonly offset?: number;
 }
 
 /**
- * Parses a JSON text. Fails with `bad-json`, or with `limit-exceeded` where it is nested too deeply. It does not recurse, so that no
- * text can exhaust the stack.
+ * Parses a JSON text. Fails with `bad-json`, or with `limit-exceeded` where it is nested too deeply or has too many values, each of which
+ * takes many times the memory that its text does. It does not recurse, so that no text can exhaust the stack.
  */
 export function parseJson(text: string, options: ParseJsonOptions = {}): JsonValue {
   return new JsonParser(text, options).parse();
+}
+
+/**
+ * Fails with `limit-exceeded` if a JSON text may have more values than the limit, without parsing it: a pair of braces takes a hundred times
+ * the memory when it is parsed. Commas and brackets in strings count, too.
+ */
+export function checkJsonValues(text: Uint8Array, offset: number): void {
+  const most = DEFAULT_LIMITS.jsonValues;
+  // Each value takes a byte, and all but one of them a comma or a bracket.
+  if (text.length < 2 * most) return;
+  let values = 1;
+  for (let at = 0; at < text.length; at++) {
+    const code = text[at];
+    if (code !== COMMA && code !== BRACKET_OPEN && code !== BRACE_OPEN) continue;
+    if (++values <= most) continue;
+    throw new FormatError("limit-exceeded", "Cannot decode JSON: too many values", {
+      offset: offset + at,
+      expected: `at most ${most} (limit jsonValues)`,
+    });
+  }
 }
 
 const TAB = 0x09, LINE_FEED = 0x0a, CARRIAGE_RETURN = 0x0d, SPACE = 0x20;
@@ -123,11 +146,14 @@ class JsonParser {
   readonly number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?/y;
   // deno-lint-ignore no-control-regex -- a string must not contain them
   readonly plain = /[^"\\\u0000-\u001f]*/y;
+  readonly maxValues: number;
   at = 0;
+  values = 0;
 
   constructor(text: string, options: ParseJsonOptions) {
     this.text = text;
     this.maxDepth = options.maxDepth ?? JSON_MAX_DEPTH;
+    this.maxValues = options.maxValues ?? DEFAULT_LIMITS.jsonValues;
     this.offset = options.offset ?? 0;
   }
 
@@ -136,6 +162,9 @@ class JsonParser {
     let code = this.skipSpace();
     for (;;) {
       let value: JsonValue;
+      if (++this.values > this.maxValues) {
+        throw this.error(`at most ${this.maxValues} values`, "limit-exceeded", "too many values");
+      }
       if (code === BRACE_OPEN || code === BRACKET_OPEN) {
         frame = this.open(code, frame);
         code = this.skipSpace();

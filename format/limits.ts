@@ -17,6 +17,8 @@ export interface Limits {
   readonly packageDepth: number;
   /** Bytes of the vmdescription. */
   readonly vmdescriptionBytes: number;
+  /** Values of one JSON text: a vmdescription. */
+  readonly jsonValues: number;
   /** Bytes searched for a vmdescription from the first device section on, and bytes of one described device section. */
   readonly deviceStateBytes: number;
   /** Bytes of one section that nothing describes, searched for its footer. */
@@ -38,6 +40,7 @@ export const DEFAULT_LIMITS: Limits = {
   sections: 1_000_000,
   packageDepth: 4,
   vmdescriptionBytes: 256 * 1024 * 1024,
+  jsonValues: 4_000_000,
   deviceStateBytes: 1024 * 1024 * 1024,
   undescribedBytes: 64 * 1024 * 1024,
   trailingBytes: 1024 * 1024 * 1024,

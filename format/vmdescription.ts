@@ -14,7 +14,7 @@
  */
 
 import { FormatError } from "./error.ts";
-import { JsonNumber, JsonObject, type JsonValue, parseJson } from "./json.ts";
+import { checkJsonValues, JsonNumber, JsonObject, type JsonValue, parseJson } from "./json.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { ByteReader } from "./reader.ts";
 import { SECTION_TYPE } from "./section.ts";
@@ -117,6 +117,7 @@ interface PlainObject {
 
 /** Parses the JSON text of a vmdescription; `offset` is the absolute offset of its first byte. */
 export function parseVmdescription(text: Uint8Array, offset: number): Vmdescription {
+  checkJsonValues(text, offset);
   const parser = new DescriptionParser(offset);
   return parser.top(parsePlain(decodeText(text), offset));
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { zstdDecompressSync } from "node:zlib";
 import type { Compression } from "../container/decompress/compression.ts";
 import { LIBVIRT_HEADER_BYTES } from "../container/libvirt.ts";
 import { encodeXbzrle } from "../format/xbzrle.ts";
@@ -14,6 +15,7 @@ import * as codecs from "./codecs.ts";
 import { COMMANDS, memoryLines, remove, runCommand, type Workplace } from "./commands.ts";
 import { mutateDescription } from "./description.ts";
 import type { Dissection } from "./dissect.ts";
+import { tryAgainst, tryGiven, tryPair } from "./pairs.ts";
 import { runProcess } from "./processes.ts";
 import {
   captures,
@@ -116,6 +118,27 @@ const descriptions = lazily(() =>
     .filter(({ length }) => length < 60_000)
 );
 
+function damagedDescription(random: Random): FuzzInput {
+  const text = random.of(descriptions());
+  if (random.below(2) === 0) {
+    return { kind: "tree", bytes: mutateDescription(text, random), offset: 0 };
+  }
+  const { kind, bytes } = mutateBytes(text, random, text);
+  return { kind: `bytes: ${kind}`, bytes, offset: 0 };
+}
+
+/** Streams that carry no description, but whose devices are those of others. */
+const undescribed = lazily(() =>
+  whole().filter(({ name }) => ["pc-no-vmdesc", "pc-2.2-7.2", "pc-no-footer"].includes(name))
+);
+
+const destinations = lazily(() => {
+  const stored = Deno.readFileSync(
+    new URL("../testdata/against/pc-i440fx-10.0.json.zst", import.meta.url),
+  );
+  return seedsOf(new Uint8Array(zstdDecompressSync(stored)));
+});
+
 const deltas = lazily(() => {
   const page = new Uint8Array(4096);
   const runs = [[0, 10], [100, 300], [4090, 4096], [0, 4096]] as const;
@@ -174,7 +197,9 @@ async function tryCommands(
       const { word, out: printed } = await runCommand(name, path, out, bytes.length, at);
       results.set(name, word);
       if (name === "validate --json" && /^exit/.test(word)) JSON.parse(printed);
-      if (name.startsWith("convert") && word === "exit 0") await checkConverted(name, path, out);
+      if (name.startsWith("convert") && word === "exit 0") {
+        await checkConverted(name, path, out, results.get("validate") === "exit 0");
+      }
       remove(out);
       place.checkClean(["input"]);
     }
@@ -186,12 +211,21 @@ async function tryCommands(
 }
 
 /** The memory of what was made is that of the input, if that can be read both forward and in any order. */
-async function checkConverted(name: string, path: string, out: string): Promise<void> {
+async function checkConverted(
+  name: string,
+  path: string,
+  out: string,
+  isValid: boolean,
+): Promise<void> {
   // A pipe takes sections that stand before a description without it.
   const before = await memoryLines(path, true);
   if (before === undefined) return;
   const after = await memoryLines(out, true);
-  if (after === undefined) throw new Error(`${name} made something that can't be read`);
+  if (after === undefined) {
+    // Sections of a damaged stream that nothing describes may end elsewhere when others are around them.
+    if (!isValid) return;
+    throw new Error(`${name} made something that can't be read`);
+  }
   if (before.join("\n") !== after.join("\n")) throw new Error(`${name}: ${before} became ${after}`);
 }
 
@@ -253,15 +287,27 @@ export const TARGETS: Readonly<Record<string, Target>> = {
   ),
   "json": {
     share: 10,
-    make: (random) => {
-      const text = random.of(descriptions());
-      if (random.below(2) === 0) {
-        return { kind: "tree", bytes: mutateDescription(text, random), offset: 0 };
-      }
-      const { kind, bytes } = mutateBytes(text, random, text);
-      return { kind: `bytes: ${kind}`, bytes, offset: 0 };
-    },
+    make: damagedDescription,
     run: ({ bytes }) => codecs.tryJson(bytes),
+  },
+  "given": {
+    share: 10,
+    make: (random) => damagedDescription(random),
+    run: ({ bytes }, random) => tryGiven(bytes, random.of(undescribed())),
+  },
+  "against": {
+    share: 2,
+    make: (random) =>
+      random.below(3) === 0 ? damagedFile(destinations(), random) : damagedDescription(random),
+    run: ({ bytes }, random, place) => tryAgainst(bytes, random.of(small()), place),
+  },
+  "pairs": {
+    share: 3,
+    make: (random) => ({ ...damagedStream(small(), random), offset: 0 }),
+    run: ({ bytes }, random, place) => {
+      const other = random.below(2) === 0 ? random.of(small()) : damagedStream(small(), random);
+      return tryPair(bytes, other.bytes, random, place);
+    },
   },
   "decompress": {
     share: 40,

@@ -22,6 +22,7 @@ import { DEFAULT_LIMITS, type Limits, setDefaultLimits } from "../format/limits.
 import { ByteReader } from "../format/reader.ts";
 import { type ByteSource, BytesSource } from "../format/source.ts";
 import { StreamReader } from "../format/stream.ts";
+import { parseVmdescription } from "../format/vmdescription.ts";
 import type { StreamVisitor } from "../format/payload.ts";
 import { compressedBytes, originalBytes, readAll } from "./compressed.ts";
 import { migstream } from "./process.ts";
@@ -111,6 +112,7 @@ const NAMED: Readonly<
   ],
   packageDepth: [2, 3, streamOf((builder) => nested(builder, 3))],
   vmdescriptionBytes: [13, 14, streamOf((builder) => builder.eof().description('{"devices":[]}'))],
+  jsonValues: [2, 4, streamOf((builder) => builder.eof().description('{"devices":[],"x":1}'))],
   deviceStateBytes: [200, 4000, describedAs(300, { name: "y", type: "buffer", size: 0 })],
   undescribedBytes: [
     1000,
@@ -169,6 +171,17 @@ Deno.test("limits: the documentation names each that can be raised, with its val
       .map((number) => String(number).replace(/\B(?=(\d{3})+$)/g, " "));
     assert(shown.some((number) => row.includes(`| ${number}`)), `${name}: ${row}`);
   }
+});
+
+Deno.test("limits: a description of millions of empty objects is refused before it takes gigabytes", () => {
+  const text = (count: number) =>
+    new TextEncoder().encode(`{"devices":[],"x":[0${",{}".repeat(count)}]}`);
+  assertEquals(parseVmdescription(text(1000), 0).devices, []);
+  const start = performance.now();
+  const error = assertThrows(() => parseVmdescription(text(20_000_000), 7), FormatError);
+  assertEquals(error.code, "limit-exceeded");
+  assertStringIncludes(error.describe(), "jsonValues");
+  assert(performance.now() - start < 5000);
 });
 
 Deno.test("limits: values that are none are refused", () => {

@@ -6,6 +6,7 @@
 
 import { openInput, openSource } from "../../../container/open.ts";
 import { FormatError, isFormatError } from "../../../format/error.ts";
+import { checkJsonValues } from "../../../format/json.ts";
 import { DEFAULT_LIMITS } from "../../../format/limits.ts";
 import { ByteReader } from "../../../format/reader.ts";
 import { decodeText } from "../../../format/text.ts";
@@ -72,6 +73,7 @@ function jsonText(path: string): Uint8Array | undefined {
 
 /** The parsed text; `undefined` if it is no JSON, which the parser of descriptions says better. */
 function parsed(text: Uint8Array): unknown {
+  checkJsonValues(text, 0);
   try {
     return JSON.parse(decodeText(text));
   } catch (error) {
