@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Rule, RuleId, Severity } from "./rule.ts";
+import type { RuleId, Severity } from "./rule.ts";
 import { ruleOf } from "./rules/mod.ts";
 
 /** A place where a rule is broken. */
@@ -103,9 +103,4 @@ export class Findings {
     for (const count of this.#severities[severity].values()) sum += count;
     return sum;
   }
-}
-
-/** Rules by how often they were broken, for those who sum up. */
-export function brokenRules(findings: Findings): readonly (readonly [Rule, number])[] {
-  return [...findings.counts].map(([id, count]) => [ruleOf(id), count] as const);
 }
