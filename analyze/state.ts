@@ -12,6 +12,7 @@ import type { SectionIdentity } from "../format/section.ts";
 import type { ByteSource } from "../format/source.ts";
 import { StreamReader, type StreamReaderOptions } from "../format/stream.ts";
 import type { VmdescriptionSection } from "../format/vmdescription.ts";
+import { lastOf } from "./steps.ts";
 
 /** All sections of one entry: a START with its PARTs and END, or a FULL. */
 export interface StateEntry {
@@ -68,11 +69,7 @@ export interface ReadStateOptions extends StreamReaderOptions {
  * @throws {FormatError} unless `keepGoing` is set
  */
 export function readState(source: ByteSource, options: ReadStateOptions = {}): StreamState {
-  const steps = readStateSteps(source, options);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
+  return lastOf(readStateSteps(source, options));
 }
 
 /**

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { lastOf } from "../analyze/steps.ts";
 import { compatDescription, writeCompatState } from "../analyze/compat/compat.ts";
 import { readInfo } from "../analyze/info.ts";
 import { explainOffset } from "../analyze/layout/explain.ts";
@@ -47,13 +48,6 @@ function codeOf(decode: () => void): string {
     if (!isFormatError(error)) throw error;
     error.describe();
     return error.code;
-  }
-}
-
-function lastOf<Result>(steps: Generator<unknown, Result, undefined>): Result {
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value as Result;
   }
 }
 

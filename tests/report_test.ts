@@ -31,15 +31,12 @@ import {
   testdataPath,
   withTempFile,
 } from "./testdata.ts";
+import { lastOf } from "../analyze/steps.ts";
 
 /** The model of an input. */
 async function modelOf(path: string, offset = 0): Promise<SideModel> {
   using input = await openInput(path, { offset, seekable: true, keepAll: true });
-  const steps = reportSideSteps(input);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
+  return lastOf(reportSideSteps(input));
 }
 
 function modelOfBytes(bytes: Uint8Array, offset = 0): Promise<SideModel> {

@@ -15,6 +15,7 @@ import { channelLines, conclude } from "../cli/roundtrip.ts";
 import { Output } from "../cli/output.ts";
 import { openInput } from "../container/open.ts";
 import { PipeSource } from "../container/pipe.ts";
+import { lastOf } from "../analyze/steps.ts";
 import type { ByteSink } from "../format/sink.ts";
 import { type ByteSource, BytesSource } from "../format/source.ts";
 import { migstream, withFolder } from "./process.ts";
@@ -22,15 +23,8 @@ import { ChunkedInput, CountingSource, Random } from "./reading.ts";
 import { mappedStream, postcopyStream, StreamBuilder } from "./streams.ts";
 import { caseNames, filesOf, loadCase, loadStream, testdataPath } from "./testdata.ts";
 
-function finish<T>(steps: Generator<void, T, undefined>): T {
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
-}
-
 function roundtrip(source: ByteSource, options: StreamRoundtripOptions = {}): ChannelRoundtrip {
-  return finish(roundtripStream(source, options));
+  return lastOf(roundtripStream(source, options));
 }
 
 function assertIdentical(result: ChannelRoundtrip, bytes: number, label: string): void {
@@ -213,7 +207,7 @@ Deno.test("roundtrip: damage is told, with what was identical before it", () => 
 async function roundtripFolder(folder: string): Promise<Roundtrip> {
   using input = await openInput(folder);
   using others = await openOtherChannels(input);
-  return finish(roundtripSteps(input, others));
+  return lastOf(roundtripSteps(input, others));
 }
 
 const CAPTURES = caseNames((each) => each.files.length > 1);
@@ -291,7 +285,7 @@ Deno.test("roundtrip: the command, for files, wrappers, pipes and folders", asyn
 Deno.test("roundtrip: the command says where a difference is, with exit code 1", () => {
   const bytes = loadStream("none");
   const through = (sink: ByteSink) => new DamagingSink(sink, 6);
-  const stream = finish(roundtripStream(new BytesSource(bytes), { through }));
+  const stream = lastOf(roundtripStream(new BytesSource(bytes), { through }));
   const difference = explainDifference(new BytesSource(bytes), stream.difference!);
   assertEquals(channelLines({ ...stream, difference }, ""), [
     "different at offset 0x6 (6), after 6 identical bytes",

@@ -11,6 +11,7 @@ import type { StreamVisitor } from "../../format/payload.ts";
 import { type ReadStateOptions, readStateSteps, type StreamState } from "../state.ts";
 import { ChannelMerger, type MergerOptions, type SyncMarks } from "./merger.ts";
 import type { ChannelTotals } from "./totals.ts";
+import { lastOf } from "../steps.ts";
 
 /** How an input is read. */
 export interface ReadInputOptions extends Omit<ReadStateOptions, "offset" | "visitor"> {
@@ -78,9 +79,5 @@ export function* readInputSteps(
  * @throws {FormatError} unless `keepGoing` is set
  */
 export function readInput(input: OpenInput, options: ReadInputOptions): InputReading {
-  const steps = readInputSteps(input, options);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
+  return lastOf(readInputSteps(input, options));
 }

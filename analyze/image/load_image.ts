@@ -13,6 +13,7 @@ import {
   type ReadMemoryOptions,
 } from "../memory/open_memory.ts";
 import type { ReadImage } from "./read_image.ts";
+import { lastOf } from "../steps.ts";
 
 /** An input that was read, the memory included. */
 export interface LoadedImage extends ReadImage, Disposable {
@@ -104,9 +105,5 @@ export function* loadImageSteps(
  * @throws {Error} for one whose memory is not whole
  */
 export function loadImage(input: OpenInput): LoadedImage {
-  const steps = loadImageSteps(input);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
+  return lastOf(loadImageSteps(input));
 }

@@ -7,6 +7,7 @@
 import { concat } from "@std/bytes/concat";
 import { beginCaptureFolder, removeStaleFiles } from "../../container/capture_folder.ts";
 import { OutputFile } from "../../container/output_file.ts";
+import { lastOf } from "../steps.ts";
 import type { GuestImage } from "./image.ts";
 import { mainPieces } from "./main_channel.ts";
 import { mappedRamSteps } from "./mapped_ram.ts";
@@ -49,14 +50,14 @@ export async function saveImage(
   if (to === "capture") {
     using migration = await makeMigration(image, { returnPath: true, ...options });
     using folder = beginCaptureFolder(path, { force, sync });
-    const files = last(captureSteps(migration, folder));
+    const files = lastOf(captureSteps(migration, folder));
     folder.commit();
     removeStaleFiles(path, files);
     return files.reduce((sum, { bytes }) => sum + bytes, 0);
   }
   using file = new OutputFile(path, { force, sync });
   let bytes = 0;
-  if (to === "mapped-ram") bytes = last(mappedRamSteps(image, file));
+  if (to === "mapped-ram") bytes = lastOf(mappedRamSteps(image, file));
   else {
     for (const piece of mainPieces(image, { xbzrle })) {
       file.writeAt(bytes, piece.bytes);
@@ -65,14 +66,6 @@ export async function saveImage(
   }
   file.commit();
   return bytes;
-}
-
-/** Takes all steps and gives their result. */
-function last<Result>(steps: Generator<unknown, Result, undefined>): Result {
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value as Result;
-  }
 }
 
 /**

@@ -13,6 +13,7 @@ import type { StreamState } from "../state.ts";
 import { type MissingChannels, missingChannels } from "./completeness.ts";
 import type { Guest } from "./guest.ts";
 import { GuestMemory, type GuestMemoryOptions } from "./guest_memory.ts";
+import { lastOf } from "../steps.ts";
 
 /** How a guest's memory is read. */
 export interface ReadMemoryOptions extends GuestMemoryOptions {
@@ -61,11 +62,7 @@ export function readGuestMemory(
   input: OpenInput,
   options: ReadMemoryOptions = {},
 ): MemoryOfGuest {
-  const steps = readGuestMemorySteps(input, options);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
+  return lastOf(readGuestMemorySteps(input, options));
 }
 
 /**

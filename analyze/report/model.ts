@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { FindingJson } from "../validate/json.ts";
+
 /** What an item of the strip is; the order is that of the page's legend. */
 export const STRIP_KINDS = [
   "header",
@@ -129,32 +131,12 @@ export interface ChannelModel {
   readonly contentBytes: number;
 }
 
-/** A broken rule. */
-export interface FindingModel {
-  /** Id of the rule. */
-  readonly rule: string;
-  /** Severity of the rule. */
-  readonly severity: string;
-  /** Absolute offset. */
-  readonly offset: number;
-  /** Where in the structure. */
-  readonly path: string;
-  /** What is wrong. */
-  readonly message: string;
-  /** What should be there. */
-  readonly expected: string | null;
-  /** What is there. */
-  readonly found: string | null;
-  /** What QEMU does about it. */
-  readonly qemu: string;
-}
-
 /** The verdict of a validation. */
 export interface ValidationModel {
   /** Whether no rule of severity `error` is broken. */
   readonly valid: boolean;
   /** Broken rules, by offset; of each rule the first ones. */
-  readonly findings: readonly FindingModel[];
+  readonly findings: readonly FindingJson[];
   /** How many more there are. */
   readonly more: number;
   /** Sentences about parts that could not be looked at. */

@@ -12,6 +12,26 @@
 import { ruleOf } from "./rules/mod.ts";
 import type { Validation } from "./validate.ts";
 
+/** A place where a rule is broken. */
+export interface FindingJson {
+  /** Id of the rule. */
+  readonly rule: string;
+  /** Severity of the finding. */
+  readonly severity: string;
+  /** Absolute offset. */
+  readonly offset: number;
+  /** Where in the structure. */
+  readonly path: string;
+  /** What is wrong. */
+  readonly message: string;
+  /** What should be there. */
+  readonly expected: string | null;
+  /** What is there. */
+  readonly found: string | null;
+  /** What QEMU does about it. */
+  readonly qemu: string;
+}
+
 /** What is printed of a validation. */
 export interface ValidationJson {
   /** Path as it was given. */
@@ -19,16 +39,7 @@ export interface ValidationJson {
   /** Whether no rule of severity `error` is broken. */
   readonly valid: boolean;
   /** What was found, by offset; of each rule the first ones. */
-  readonly findings: readonly {
-    readonly rule: string;
-    readonly severity: string;
-    readonly offset: number;
-    readonly path: string;
-    readonly message: string;
-    readonly expected: string | null;
-    readonly found: string | null;
-    readonly qemu: string;
-  }[];
+  readonly findings: readonly FindingJson[];
   /** How often each rule was broken. */
   readonly counts: Readonly<Record<string, number>>;
   /** Parts that could not be looked at; `bytes` is `null` up to an end that is not known. */

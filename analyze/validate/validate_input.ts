@@ -6,6 +6,7 @@
 
 import type { OpenInput } from "../../container/open.ts";
 import { type ValidateOptions, validateSteps, type Validation } from "./validate.ts";
+import { lastOf } from "../steps.ts";
 
 /**
  * Checks an input against all rules. Damage is a finding, never an error.
@@ -20,9 +21,5 @@ import { type ValidateOptions, validateSteps, type Validation } from "./validate
  * ```
  */
 export function validateInput(input: OpenInput, options: ValidateOptions = {}): Validation {
-  const steps = validateSteps(input, options);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
+  return lastOf(validateSteps(input, options));
 }

@@ -11,11 +11,8 @@
 import { type OpenInput, openInput } from "../../container/open.ts";
 import { isFormatError } from "../../format/error.ts";
 import { ruleOf } from "../../analyze/validate/rules/mod.ts";
-import {
-  unopenedValidation,
-  validateSteps,
-  type Validation,
-} from "../../analyze/validate/validate.ts";
+import { unopenedValidation, type Validation } from "../../analyze/validate/validate.ts";
+import { validateInput } from "../../analyze/validate/validate_input.ts";
 import { isFinal, Qemu } from "../../testdata/qemu.ts";
 import { Random } from "../reading.ts";
 import { abilities, atLeast, BINARY, withFolder } from "./qemu.ts";
@@ -138,11 +135,7 @@ async function ourVerdict(path: string): Promise<Validation> {
     return unopenedValidation(error);
   }
   using opened = input;
-  const steps = validateSteps(opened);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
+  return validateInput(opened);
 }
 
 interface Guest {
