@@ -98,6 +98,7 @@ export * from "./state.ts";
 export * from "./validate/against/destination.ts";
 export * from "./validate/against/load.ts";
 export * from "./validate/check.ts";
+export * from "./validate/finding_json.ts";
 export * from "./validate/findings.ts";
 export * from "./validate/json.ts";
 export * from "./validate/rule.ts";

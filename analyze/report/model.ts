@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { FindingJson } from "../validate/json.ts";
+import type { FindingJson } from "../validate/finding_json.ts";
 
 /** What an item of the strip is; the order is that of the page's legend. */
 export const STRIP_KINDS = [

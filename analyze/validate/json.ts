@@ -9,28 +9,9 @@
  * @module
  */
 
+import type { FindingJson } from "./finding_json.ts";
 import { ruleOf } from "./rules/mod.ts";
 import type { Validation } from "./validate.ts";
-
-/** A place where a rule is broken. */
-export interface FindingJson {
-  /** Id of the rule. */
-  readonly rule: string;
-  /** Severity of the finding. */
-  readonly severity: string;
-  /** Absolute offset. */
-  readonly offset: number;
-  /** Where in the structure. */
-  readonly path: string;
-  /** What is wrong. */
-  readonly message: string;
-  /** What should be there. */
-  readonly expected: string | null;
-  /** What is there. */
-  readonly found: string | null;
-  /** What QEMU does about it. */
-  readonly qemu: string;
-}
 
 /** What is printed of a validation. */
 export interface ValidationJson {
