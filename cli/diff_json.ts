@@ -9,7 +9,7 @@ import { guestRanges } from "../analyze/diff/guest_ranges.ts";
 import { diffHunks, type Hunk } from "../analyze/diff/hunks.ts";
 import type { BlockDiff } from "../analyze/diff/memory.ts";
 import type { Change, DiffValue } from "../analyze/diff/values.ts";
-import { quoteJsonAscii } from "../format/json.ts";
+import { quoteJsonAscii } from "../format/json_print.ts";
 import type { ShownDiff } from "./diff_text.ts";
 import type { Output } from "./output.ts";
 

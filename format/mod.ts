@@ -49,6 +49,7 @@ export * from "./elf_core.ts";
 export * from "./lime.ts";
 export * from "./page_size.ts";
 export * from "./json.ts";
+export * from "./json_print.ts";
 export * from "./vmdescription.ts";
 export * from "./vmstate.ts";
 export * from "./vmstate_types.ts";

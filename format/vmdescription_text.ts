@@ -13,7 +13,7 @@
  * @module
  */
 
-import { quoteJsonAscii } from "./json.ts";
+import { quoteJsonAscii } from "./json_print.ts";
 import { encodeText } from "./text.ts";
 import type {
   DeviceDescription,

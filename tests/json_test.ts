@@ -7,9 +7,8 @@ import {
   JsonObject,
   type JsonValue,
   parseJson,
-  printPythonJson,
-  quoteJsonAscii,
 } from "../format/json.ts";
+import { printPythonJson, quoteJsonAscii } from "../format/json_print.ts";
 
 /** What `JSON.parse` would have made of it. */
 function plain(value: JsonValue): unknown {

@@ -15,7 +15,8 @@
  * @module
  */
 
-import { parseJson, printPythonJson, quoteJsonAscii } from "../../format/json.ts";
+import { parseJson } from "../../format/json.ts";
+import { printPythonJson, quoteJsonAscii } from "../../format/json_print.ts";
 import { decodeText } from "../../format/text.ts";
 import type { VmdescriptionSection } from "../../format/vmdescription.ts";
 import { isNullStruct, type VmstateField, type VmstateStruct } from "../../format/vmstate.ts";

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { quoteJsonAscii } from "../../format/json.ts";
+import { quoteJsonAscii } from "../../format/json_print.ts";
 import type { MemoryPrinter } from "./compat.ts";
 import type { OrderedGuestMemory } from "../memory/ordered_memory.ts";
 import { PAGE_KIND } from "../memory/page_table.ts";

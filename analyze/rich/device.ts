@@ -15,7 +15,7 @@
  */
 
 import type { DeviceState } from "../../format/items.ts";
-import { quoteJsonAscii } from "../../format/json.ts";
+import { quoteJsonAscii } from "../../format/json_print.ts";
 import { isNullStruct, type VmstateField, type VmstateStruct } from "../../format/vmstate.ts";
 import { newLine, type RichWriter } from "./json.ts";
 import { type PrimitiveField, ValueWriter } from "./values.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { quoteJsonAscii } from "../../format/json.ts";
+import { quoteJsonAscii } from "../../format/json_print.ts";
 
 /** A value that becomes JSON; members that are `undefined` are left out. */
 export type RichValue =

@@ -17,7 +17,7 @@ import {
 } from "../../format/configuration.ts";
 import type { FormatError } from "../../format/error.ts";
 import type { CommandItem, ConfigurationItem, SectionItem } from "../../format/items.ts";
-import { quoteJsonAscii } from "../../format/json.ts";
+import { quoteJsonAscii } from "../../format/json_print.ts";
 import type { RamBlock } from "../../format/ram.ts";
 import { writeDevice } from "./device.ts";
 import { inlineJson, newLine, prettyJson, type RichValue, RichWriter } from "./json.ts";
