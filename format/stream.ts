@@ -39,10 +39,10 @@ import {
 } from "./payload.ts";
 import { isPageBytes } from "./ram.ts";
 import { sectionPieces } from "./section_pieces.ts";
+import { SectionTable } from "./section_table.ts";
 import { ByteReader, READER_BLOCK_BYTES } from "./reader.ts";
 import {
   decodeFooter,
-  decodeSectionIdentity,
   SECTION_TYPE,
   type SectionIdentity,
   type SectionType,
@@ -101,8 +101,7 @@ export class StreamReader {
   readonly #reader: ByteReader;
   readonly #limits: Limits;
   readonly #devices: DeviceReader;
-  readonly #sections = new Map<number, SectionIdentity>();
-  readonly #iterableIds = new Set<number>();
+  readonly #sections: SectionTable;
   /** Whether sections have footers; unknown before the first section's end. */
   #footers: boolean | undefined;
   #depth = 0;
@@ -114,6 +113,7 @@ export class StreamReader {
   /** Prepares to read from `source`. */
   constructor(source: ByteSource, options: StreamReaderOptions = {}) {
     this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#sections = new SectionTable(this.#limits.sections);
     const { offset = 0, blockBytes = READER_BLOCK_BYTES } = options;
     this.#reader = new ByteReader(source, { offset, blockBytes });
     this.#sourceEnd = this.#reader.limit(Number.MAX_SAFE_INTEGER);
@@ -163,12 +163,12 @@ export class StreamReader {
 
   /** The sections that were announced so far, by their ids. */
   get sections(): ReadonlyMap<number, SectionIdentity> {
-    return this.#sections;
+    return this.#sections.all;
   }
 
   /** Ids that PART and END sections may refer to, so far. */
   get iterableIds(): ReadonlySet<number> {
-    return this.#iterableIds;
+    return this.#sections.iterableIds;
   }
 
   /**
@@ -335,7 +335,7 @@ export class StreamReader {
 
   *#section(type: SectionType, start: number): Generator<StreamItem, void, undefined> {
     const reader = this.#reader;
-    const section = this.#identity(type);
+    const section = this.#sections.decode(reader, type);
     reader.path.push(`section ${section.id} ${quoteText(section.idstr)}`);
     const payloadOffset = reader.offset;
     this.#open = { section, payloadOffset };
@@ -343,7 +343,7 @@ export class StreamReader {
       ? this.#knownPayload(type, section)
       : this.#devices.read(section, {
         id: section.id,
-        iterableIds: this.#iterableIds,
+        iterableIds: this.#sections.iterableIds,
         footers: this.#footers,
         depth: this.#depth,
       });
@@ -363,34 +363,6 @@ export class StreamReader {
     reader.path.pop();
   }
 
-  #identity(type: SectionType): SectionIdentity {
-    const reader = this.#reader;
-    if (type === "start" || type === "full") {
-      if (this.#sections.size >= this.#limits.sections) {
-        throw reader.error("limit-exceeded", "Too many sections", {
-          expected: `at most ${this.#limits.sections}`,
-        });
-      }
-      const section = decodeSectionIdentity(reader);
-      this.#sections.set(section.id, section);
-      if (type === "start") this.#iterableIds.add(section.id);
-      return section;
-    }
-    const id = reader.u32("section id");
-    const section = this.#sections.get(id);
-    if (section !== undefined) return section;
-    throw reader.error(
-      "bad-section",
-      `Cannot decode section: ${type.toUpperCase()} of unknown id`,
-      {
-        offset: reader.offset - 4,
-        expected: "the id of an earlier START section",
-        found: String(id),
-        rule: "SEC-004",
-      },
-    );
-  }
-
   #knownPayload(
     type: SectionType,
     section: SectionIdentity,
@@ -402,7 +374,10 @@ export class StreamReader {
 
   *#footer(section: SectionIdentity): Generator<StreamItem, void, undefined> {
     const reader = this.#reader;
-    this.#footers ??= beginsFooter(reader, { id: section.id, iterableIds: this.#iterableIds });
+    this.#footers ??= beginsFooter(reader, {
+      id: section.id,
+      iterableIds: this.#sections.iterableIds,
+    });
     if (!this.#footers) return;
     const start = reader.offset;
     decodeFooter(reader, section.id);
