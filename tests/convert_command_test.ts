@@ -5,7 +5,6 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { buildImage } from "../analyze/image/build.ts";
 import { saveImage } from "../analyze/image/save.ts";
-import type { StreamItem } from "../format/items.ts";
 import { ByteReader } from "../format/reader.ts";
 import { BytesSource } from "../format/source.ts";
 import { decodeLibvirtSave } from "../container/libvirt.ts";
@@ -17,93 +16,10 @@ import {
   printedDevices,
   viewedMemory,
 } from "./converting.ts";
-import { filesBelow, migstream, migstreamCommand, withFolder } from "./process.ts";
+import { MAPPED, STREAM, withScene, WRITE } from "./convert_scene.ts";
+import { filesBelow, migstream, migstreamCommand } from "./process.ts";
 import { loadStream } from "./testdata.ts";
 import { DOMAIN_XML, libvirtImage, payloadOf } from "./wrapped.ts";
-
-const WRITE = ["-R", "-W"];
-const STREAM = ["--to", "stream"];
-const MAPPED = ["--to", "mapped-ram"];
-
-/** The command in a folder with a stream `in`. */
-class Scene {
-  readonly folder: string;
-
-  constructor(folder: string, stream = loadStream("pc")) {
-    this.folder = folder;
-    this.put("in", stream);
-  }
-
-  put(name: string, bytes: Uint8Array | string): string {
-    const path = this.path(name);
-    Deno.writeFileSync(path, typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes);
-    return path;
-  }
-
-  path(name: string): string {
-    return `${this.folder}/${name}`;
-  }
-
-  read(name: string): Uint8Array<ArrayBuffer> {
-    return Deno.readFileSync(this.path(name));
-  }
-
-  /** Converts `in` to `out`. */
-  run(...options: readonly string[]) {
-    return this.convert("in", "out", ...options);
-  }
-
-  convert(from: string, to: string, ...options: readonly string[]) {
-    const [path, out] = [from, to].map((name) => name === "-" ? name : this.path(name));
-    return migstream(["convert", path!, out!, ...options], { permissions: WRITE });
-  }
-
-  /** Converts, and fails if that does. */
-  async done(...options: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
-    const { code, err } = await this.run(...options, "--force");
-    assertEquals([code, err], [0, ""], options.join(" "));
-    return this.read("out");
-  }
-
-  /** Expects a refusal with these words, and that nothing has changed. */
-  async refused(words: string, ...options: readonly string[]): Promise<void> {
-    const before = filesBelow(this.folder);
-    const { code, err, out } = await this.run(...options);
-    assertEquals([code, out], [2, ""], options.join(" "));
-    assertStringIncludes(err, words);
-    assertEquals(err.trimEnd().split("\n").length, 1, err);
-    assertEquals(filesBelow(this.folder), before);
-  }
-}
-
-function withScene(use: (scene: Scene) => Promise<void>): Promise<void> {
-  return withFolder((folder) => use(new Scene(folder)));
-}
-
-function sections(bytes: Uint8Array): Map<string, string> {
-  return new Map(
-    itemsOf(bytes).flatMap((item) =>
-      item.kind === "section" && item.section.idstr !== "ram"
-        ? [[
-          `${item.section.idstr}/${item.section.instanceId}`,
-          bytes.subarray(item.payloadOffset, item.offset + item.lengthBytes).toHex(),
-        ]]
-        : []
-    ),
-  );
-}
-
-/** The names of the devices that are not the same in two streams. */
-function changed(one: Uint8Array, other: Uint8Array): string[] {
-  const [before, after] = [sections(one), sections(other)];
-  return [...new Set([...before.keys(), ...after.keys()])]
-    .filter((name) => before.get(name) !== after.get(name));
-}
-
-function machineOf(items: readonly StreamItem[]): string | undefined {
-  const item = items.find(({ kind }) => kind === "configuration");
-  return item?.kind === "configuration" ? item.configuration.machine : undefined;
-}
 
 Deno.test("convert command: wrong options are named", async () => {
   await withScene(async (scene) => {
@@ -317,82 +233,6 @@ Deno.test("convert command: a sparse save image has the offsets of its file", as
       assertSameMemory(await viewedMemory(made), memory, "sparse");
       assertEquals(await printedDevices(made), devices);
     }
-  });
-});
-
-Deno.test("convert command: a field by text and by the bytes of a file", async () => {
-  await withScene(async (scene) => {
-    for (const form of [STREAM, MAPPED]) {
-      const plain = await scene.done(...form);
-      const set = ["--set", "cpu_common/0/halted=7", "--set", "timer/0/cpu_clock_offset=0x1234"];
-      const text = await scene.done(...form, ...set);
-      assertEquals(changed(plain, text).sort(), ["cpu_common/0", "timer/0"]);
-      const bytes = scene.put("bytes", Uint8Array.of(0, 0, 0, 7));
-      const file = await scene.done(
-        ...form,
-        "--set-file",
-        `cpu_common/0/halted=${bytes}`,
-        ...set.slice(2),
-      );
-      assertEqual(file, text, "the same by bytes");
-      const printed = (await printedDevices({ path: scene.path("out"), offset: 0 })).join("");
-      assertStringIncludes(printed, '"halted": "0x00000007"');
-    }
-  });
-});
-
-Deno.test("convert command: a device that is left out is gone from the description, too", async () => {
-  await withScene(async (scene) => {
-    const plain = await scene.done(...STREAM);
-    for (const [given, gone] of [["fdc", "fdc/0"], ["i8259/1", "i8259/1"]] as const) {
-      const rest = await scene.done(...STREAM, "--drop-section", given);
-      assertEquals(changed(plain, rest), [gone]);
-      const items = itemsOf(rest);
-      const devices = items.flatMap((item) =>
-        item.kind === "vmdescription"
-          ? item.description.devices.map(({ name, instanceId }) => `${name}/${instanceId}`)
-          : []
-      );
-      assert(devices.length > 10 && !devices.includes(gone));
-      const boundaries = items.flatMap((item) =>
-        item.kind === "section" && item.section.idstr !== "ram" ? [item.boundary] : []
-      );
-      assertEquals([...new Set(boundaries)], ["described"]);
-      const path = scene.path("out");
-      const analyzed = await migstream(["analyze", path]);
-      assertEquals(analyzed.code, 0, analyzed.err);
-    }
-  });
-});
-
-Deno.test("convert command: blocks, the machine type and the description are changed", async () => {
-  await withScene(async (scene) => {
-    const memory = await viewedMemory({ path: scene.path("in"), offset: 0 });
-    for (const form of [STREAM, MAPPED]) {
-      const plain = await scene.done(...form);
-      await scene.done(...form, "--rename-block", "pc.ram=m0", "--rename-block", "pc.bios=pc.ram");
-      const renamed = await viewedMemory({ path: scene.path("out"), offset: 0 });
-      assertEqual(renamed.get("m0")!, memory.get("pc.ram")!, "m0");
-      assertEqual(renamed.get("pc.ram")!, memory.get("pc.bios")!, "pc.ram");
-
-      const other = await scene.done(...form, "--machine", "pc-i440fx-11.1");
-      assertEquals(machineOf(itemsOf(other)), "pc-i440fx-11.1");
-      assertEquals(changed(plain, other), []);
-
-      const bare = await scene.done(...form, "--strip-vmdesc");
-      const kinds = itemsOf(plain).map(({ kind }) => kind);
-      assertEquals(kinds.at(-1), "vmdescription");
-      assertEqual(bare, plain.subarray(0, bare.length), "everything before the description");
-      assertEquals(bare.at(-1), 0);
-    }
-  });
-});
-
-Deno.test("convert command: a machine without a configuration can't get a name", async () => {
-  await withFolder(async (folder) => {
-    const scene = new Scene(folder, loadStream("pc-1.4-7.2"));
-    await scene.refused("has no place for a machine type", ...STREAM, "--machine", "pc");
-    await scene.refused("no configuration that could announce it", ...MAPPED);
   });
 });
 

@@ -169,3 +169,9 @@ export function mappedStream(): Uint8Array {
     })
     .bytes();
 }
+
+/** A PART of section 2 without records, with a mark where that is asked for. */
+export function emptyPart(hasMark = false): Uint8Array {
+  const mark = hasMark ? [0, 0, 0, 0, 0, 0, 2, 0] : [];
+  return Uint8Array.of(2, 0, 0, 0, 2, ...mark, 0, 0, 0, 0, 0, 0, 0, 0x10, 0x7e, 0, 0, 0, 2);
+}
