@@ -32,7 +32,7 @@ import type { CONVERT_TARGETS } from "./convert_targets.ts";
 import { runSteps, undisturbed } from "./long_work.ts";
 import { escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 import { type MultifdCommandOptions, multifdOptions } from "./multifd_options.ts";
-import { type Progress, startProgress } from "./progress.ts";
+import { type Progress, readingProgress, startProgress } from "./progress.ts";
 import { sizeText } from "./size_text.ts";
 
 /** A name and a value from the command line. */
@@ -180,8 +180,7 @@ async function convert(job: Job): Promise<Written> {
   using loaded = await runSteps(
     path,
     loadImageSteps(input, { vmdescription: job.vmdescription }),
-    ({ offset, lengthBytes }) =>
-      job.progress.update(offset + lengthBytes, input.source.sizeBytes ?? 0, "read"),
+    readingProgress(input.source, job.progress),
   );
   const image = changedImage(loaded, job);
   switch (to) {

@@ -16,6 +16,7 @@ import type { Vmdescription } from "../format/vmdescription.ts";
 import { printDiffJson } from "./diff_json.ts";
 import { printDiffText, type ShownDiff } from "./diff_text.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
+import { type Progress, progressOver, readingProgress, startProgress } from "./progress.ts";
 import { physicalMapOf } from "./physical_options.ts";
 
 /** Options of `diff`. */
@@ -48,6 +49,8 @@ export interface DiffCommandOptions {
   readonly vmdesc?: string | undefined;
   /** Whether what stands before a damaged place is compared. */
   readonly keepGoing?: boolean | undefined;
+  /** Whether there may be a progress bar. */
+  readonly progress: boolean;
   /** Whether to print JSON. */
   readonly json?: boolean | undefined;
   /** Whether nothing but errors is printed. */
@@ -61,6 +64,13 @@ interface Side extends Disposable {
   readonly read: DiffSide;
 }
 
+/** How both are read. */
+interface Reading {
+  readonly keepGoing: boolean;
+  readonly vmdescription: Vmdescription | undefined;
+  readonly progress: Progress;
+}
+
 /** Compares two inputs. */
 export async function runDiff(
   a: string,
@@ -72,14 +82,18 @@ export async function runDiff(
   const { vmdesc, offset = 0, state = false, ram = false, ignore = [] } = options;
   const vmdescription = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
   const { keepGoing = false, offsetA = offset, offsetB = offset, snapshotA, snapshotB } = options;
-  const reading = { keepGoing, vmdescription };
+  using progress = await startProgress(options.progress && options.quiet !== true);
+  const reading = { keepGoing, vmdescription, progress };
   using left = await openSide(a, { offset: offsetA, snapshot: snapshotA }, reading);
   using right = await openSide(b, { offset: offsetB, snapshot: snapshotB }, reading);
+  const blocks = [...left.read.memory.blocks, ...right.read.memory.blocks];
   const diff = diffGuests(left.read, right.read, {
     ignore: options.defaultIgnores ? [...ignore, ...DEFAULT_IGNORES] : ignore,
     state: state || !ram,
     ram: ram || !state,
+    onProgress: progressOver(blocks, progress, "compared"),
   });
+  progress.clear();
   const { map, notes } = diff.ram.length === 0 ? { notes: [] } : findMap([left, right], options);
   const { context } = options;
   const shown: ShownDiff = { diff, left: left.read.memory, right: right.read.memory, map, context };
@@ -94,12 +108,14 @@ export async function runDiff(
 async function openSide(
   path: string,
   { offset, snapshot }: { readonly offset: number; readonly snapshot: string | undefined },
-  reading: { readonly keepGoing: boolean; readonly vmdescription: Vmdescription | undefined },
+  reading: Reading,
 ): Promise<Side> {
   let input: OpenInput | undefined;
   try {
     const opened = input = await openInput(path, { offset, snapshot, keepAll: true });
-    const read = readDiffSide(opened, reading);
+    const { progress, ...options } = reading;
+    const onItem = readingProgress(opened.source, progress);
+    const read = readDiffSide(opened, { ...options, onItem });
     const dispose = () => {
       read[Symbol.dispose]();
       opened[Symbol.dispose]();

@@ -48,6 +48,7 @@ export function makeCommand(
     .option("--snapshot-b <name>", "which snapshot of the right one")
     .option("--vmdesc <file>", "take the vmdescription from another image or a JSON file")
     .option("--keep-going", "compare what stands before a damaged place")
+    .option("--no-progress", "no progress bar")
     .option("--json", "print JSON")
     .option("-q, --quiet", "print nothing but errors")
     .option("--limit <name=value>", LIMIT_HELP, limitOption)

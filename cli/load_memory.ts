@@ -12,6 +12,7 @@ import { type OpenInput, openInput } from "../container/open.ts";
 import type { RamBlock } from "../format/ram.ts";
 import { escapeText } from "../format/text.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
+import { type Progress, readingProgress } from "./progress.ts";
 import { physicalMapOf } from "./physical_options.ts";
 
 /** How a stream is read for its memory. */
@@ -90,13 +91,18 @@ export class LoadedMemory implements Disposable {
   }
 }
 
-/** Reads a stream into a memory. */
-export async function loadMemory(path: string, options: LoadMemoryOptions): Promise<LoadedMemory> {
+/** Reads a stream into a memory; shows how far that is if there is a `progress`. */
+export async function loadMemory(
+  path: string,
+  options: LoadMemoryOptions,
+  progress?: Progress,
+): Promise<LoadedMemory> {
   const { offset, snapshot, vmdesc, keepGoing = false, slack = false } = options;
   const vmdescription = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
   const input = await openInput(path, { offset, snapshot, keepAll: true });
   try {
-    const guest = readGuestMemory(input, { vmdescription, keepGoing, slack });
+    const onItem = progress && readingProgress(input.source, progress);
+    const guest = readGuestMemory(input, { vmdescription, keepGoing, slack, onItem });
     return new LoadedMemory(input, guest, options);
   } catch (error) {
     input[Symbol.dispose]();

@@ -8,6 +8,7 @@ import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/
 import config from "../deno.json" with { type: "json" };
 import { findTopic, TOPICS } from "./help_topics.ts";
 import { EXIT, type Streams } from "./main.ts";
+import { outputWidth, USUAL_WIDTH } from "./terminal.ts";
 
 type MakeCommand = (
   streams: Streams,
@@ -72,8 +73,8 @@ async function makeProgram(
       // Said here, because the framework would look at environment variables, which takes a permission.
       getOutHasColors: () => false,
       getErrHasColors: () => false,
-      getOutHelpWidth: terminalWidth,
-      getErrHelpWidth: terminalWidth,
+      getOutHelpWidth: () => outputWidth(USUAL_WIDTH),
+      getErrHelpWidth: () => outputWidth(USUAL_WIDTH),
     });
   }
   return program;
@@ -85,10 +86,6 @@ export function wholeProgram(
   finish: (code: number) => void,
 ): Promise<Command> {
   return makeProgram(Object.keys(SUBCOMMANDS), streams, finish);
-}
-
-function terminalWidth(): number {
-  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 80;
 }
 
 /** Runs the command line `args` and gives the exit code. */

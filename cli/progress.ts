@@ -4,7 +4,11 @@
  * @module
  */
 
+import { format } from "@std/fmt/duration";
 import type { SingleBar } from "cli-progress";
+import type { StreamItem } from "../format/items.ts";
+import type { ByteSource } from "../format/source.ts";
+import type { RamBlock } from "../format/ram.ts";
 import { sizeText } from "./size_text.ts";
 
 /** Shows how far a piece of work is. */
@@ -30,15 +34,39 @@ export async function startProgress(wanted: boolean): Promise<Progress> {
   // Loaded here because it takes longer than many a command.
   const { default: cliProgress } = await import("cli-progress");
   const bar = new cliProgress.SingleBar({
-    format: "{what} {bar} {percentage}% {done} of {all}, {rate}/s, {eta_formatted} left",
+    format: "{what} {bar} {percentage}% {done} of {all}, {rate}/s{left}",
     barsize: 24,
     clearOnComplete: true,
     hideCursor: true,
     // The work doesn't let timers run.
     synchronousUpdate: true,
-    etaBuffer: 50,
   }, cliProgress.Presets.shades_classic);
   return new BarProgress(bar);
+}
+
+/** Takes the items of an input that is read, and shows how much of it that is. */
+export function readingProgress(
+  { sizeBytes = 0 }: Pick<ByteSource, "sizeBytes">,
+  progress: Progress,
+  what: string = "read",
+): (item: Pick<StreamItem, "offset" | "lengthBytes">) => void {
+  return ({ offset, lengthBytes }) => progress.update(offset + lengthBytes, sizeBytes, what);
+}
+
+/** Takes how far work is in one of several blocks, by its name, and shows how far it is in all of them together. */
+export function progressOver(
+  blocks: Iterable<Pick<RamBlock, "name" | "usedLengthBytes">>,
+  progress: Progress,
+  what: string,
+): (block: string, address: number) => void {
+  const starts = new Map<string, number>();
+  let totalBytes = 0;
+  for (const { name, usedLengthBytes } of blocks) {
+    if (starts.has(name)) continue;
+    starts.set(name, totalBytes);
+    totalBytes += usedLengthBytes;
+  }
+  return (block, address) => progress.update((starts.get(block) ?? 0) + address, totalBytes, what);
 }
 
 class BarProgress implements Progress {
@@ -58,8 +86,15 @@ class BarProgress implements Progress {
     this.#shown = now;
     // Pages that come again would take it beyond the end.
     const done = Math.min(doneBytes, totalBytes);
-    const rate = sizeText(doneBytes / Math.max(1, now - this.#start) * 1000);
-    const texts = { what, done: sizeText(done), all: sizeText(totalBytes), rate };
+    const perSecond = doneBytes / (now - this.#start) * 1000;
+    const left = timeLeft((totalBytes - done) / perSecond);
+    const texts = {
+      what,
+      done: sizeText(done),
+      all: sizeText(totalBytes),
+      rate: sizeText(perSecond),
+      left,
+    };
     if (!this.#started) this.#bar.start(totalBytes, done, texts);
     this.#started = true;
     this.#bar.setTotal(totalBytes);
@@ -74,4 +109,12 @@ class BarProgress implements Progress {
   [Symbol.dispose](): void {
     this.clear();
   }
+}
+
+/** `, 1m 5s left`; nothing where nobody knows. */
+function timeLeft(seconds: number): string {
+  // What would take days is a stall.
+  if (!(seconds < 1e6)) return "";
+  const text = format(Math.ceil(seconds) * 1000, { ignoreZero: true });
+  return `, ${text === "" ? "0s" : text} left`;
 }

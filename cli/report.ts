@@ -17,7 +17,7 @@ import { isFormatError } from "../format/error.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import { runSteps, undisturbed } from "./long_work.ts";
 import { EXIT, type Streams, UsageError } from "./main.ts";
-import { type Progress, startProgress } from "./progress.ts";
+import { type Progress, progressOver, readingProgress, startProgress } from "./progress.ts";
 import { reportPage } from "./report_page.ts";
 
 /** Options of `report`. */
@@ -82,12 +82,11 @@ async function readModel(
     const input = stack.use(await open(path, { ...places[index], seekable: true, keepAll: true }));
     inputs.push(input);
     const treeCharacters = TREE_CHARACTERS / paths.length;
-    const { sizeBytes = 0 } = input.source;
     sides.push(
       await runSteps(
         path,
         reportSideSteps(input, { slack, vmdescription, treeCharacters }),
-        (item) => progress.update(item.offset + item.lengthBytes, sizeBytes, "read"),
+        readingProgress(input.source, progress),
       ),
     );
   }
@@ -122,8 +121,7 @@ function compare(
   const options = { keepGoing: true, vmdescription };
   using ours = readDiffSide(left, options);
   using theirs = readDiffSide(right, options);
-  const sizes = new Map(ours.memory.blocks.map((block) => [block.name, block.usedLengthBytes]));
-  const onProgress = (block: string, address: number) =>
-    progress.update(address, sizes.get(block) ?? 0, "compared");
+  const blocks = [...ours.memory.blocks, ...theirs.memory.blocks];
+  const onProgress = progressOver(blocks, progress, "compared");
   return comparisonModel(diffGuests(ours, theirs, { onProgress }));
 }

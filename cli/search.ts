@@ -14,7 +14,7 @@ import { isElsewhere } from "../format/mapped_ram.ts";
 import { escapeText, hex } from "../format/text.ts";
 import { type LoadedMemory, loadMemory, type LoadMemoryOptions } from "./load_memory.ts";
 import { escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
-import { type Progress, startProgress } from "./progress.ts";
+import { progressOver, startProgress } from "./progress.ts";
 
 /** What is looked for. */
 export interface SearchPattern {
@@ -51,13 +51,14 @@ export async function runSearch(
   streams: Streams,
 ): Promise<number> {
   const matchers = matchersOf(options.pattern);
-  using loaded = await loadMemory(path, options);
+  using progress = await startProgress(options.progress);
+  using loaded = await loadMemory(path, options, progress);
   const unknown = tryPhysicalMap(loaded);
   const { memory } = loaded;
   const blocks = options.block === undefined ? memory.blocks : [loaded.block(options.block)];
   const print = options.json === true ? printJson : printLine;
-  using progress = await startProgress(options.progress);
-  const onProgress = progressOver(blocks, progress);
+  const show = progressOver(blocks, progress, "searched");
+  const onProgress = ({ name }: RamBlock, address: number) => show(name, address);
   let count = 0;
   for (const hit of searchMemory(memory, matchers, { blocks, onProgress })) {
     progress.clear();
@@ -75,21 +76,6 @@ export async function runSearch(
     streams.err.line(`note: the content of block ${escapeText(name)} is not in the stream`);
   }
   return loaded.conclude(count > 0 ? EXIT.DONE : EXIT.NO, streams);
-}
-
-/** Shows how far a search is in all blocks together. */
-function progressOver(
-  blocks: readonly RamBlock[],
-  progress: Progress,
-): (block: RamBlock, address: number) => void {
-  const starts = new Map<RamBlock, number>();
-  let totalBytes = 0;
-  for (const block of blocks) {
-    starts.set(block, totalBytes);
-    totalBytes += block.usedLengthBytes;
-  }
-  return (block, address) =>
-    progress.update((starts.get(block) ?? 0) + address, totalBytes, "searched");
 }
 
 /** Without guest-physical addresses a search is worth something all the same. Says why there are none. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { terminalWidth } from "./terminal.ts";
+
 /** Milliseconds between two pictures. */
 const REFRESH_MS = 200;
 
@@ -35,7 +37,7 @@ export function startStatusLine(wanted: boolean): StatusLine {
       if (performance.now() - shownMs < REFRESH_MS) return;
       shownMs = performance.now();
       visible = true;
-      write(`${ERASE_LINE}${text().slice(0, Deno.consoleSize().columns - 1)}`);
+      write(`${ERASE_LINE}${text().slice(0, terminalWidth() - 1)}`);
     },
     clear,
     [Symbol.dispose]: clear,

@@ -25,7 +25,7 @@ import { escapeJson, hex } from "../format/text.ts";
 import config from "../deno.json" with { type: "json" };
 import { runSteps } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
-import { type Progress, startProgress } from "./progress.ts";
+import { type Progress, readingProgress, startProgress } from "./progress.ts";
 import { type Style, styleOf } from "./style.ts";
 
 /** Options of `validate`. */
@@ -111,11 +111,10 @@ async function check(
     return { path, validation: unopenedValidation(error), notes: [] };
   }
   using opened = input;
-  const { sizeBytes = 0 } = opened.source;
   const validation = await runSteps(
     path,
     validateSteps(opened, { slack, ...given }),
-    (item) => progress.update(item.offset + item.lengthBytes, sizeBytes, "checked"),
+    readingProgress(opened.source, progress, "checked"),
   );
   return { path, validation, notes: opened.notes };
 }

@@ -77,7 +77,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "validate --json": (path, _, __, streams) =>
     runValidate([path], { offset: 0, progress: false, json: true, slack: true }, streams),
   "diff": (path, _, __, streams) =>
-    runDiff(path, path, { defaultIgnores: false, context: 16 }, streams),
+    runDiff(path, path, { defaultIgnores: false, context: 16, progress: false }, streams),
   "extract": extract({ slack: true }),
   "extract --keep-going": extract({ keepGoing: true, sha256: true }),
   "extract -f elf": extract({ format: "elf" }),

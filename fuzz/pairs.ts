@@ -49,7 +49,13 @@ export async function tryPair(
   try {
     const context = random.of([undefined, 0, 16]);
     const json = random.below(2) === 0;
-    const options = { defaultIgnores: true, keepGoing: true, json, context } as const;
+    const options = {
+      defaultIgnores: true,
+      progress: false,
+      keepGoing: true,
+      json,
+      context,
+    } as const;
     const words: string[] = [];
     for (const [left, right] of [[a, b], [b, a]] as const) {
       words.push(await wordOf(() => runDiff(left, right, options, quiet())));

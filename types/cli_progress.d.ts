@@ -7,7 +7,6 @@ declare module "cli-progress" {
     readonly clearOnComplete: boolean;
     readonly hideCursor: boolean;
     readonly synchronousUpdate: boolean;
-    readonly etaBuffer: number;
   }
   /** One bar. */
   export class SingleBar {

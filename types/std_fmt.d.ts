@@ -47,3 +47,16 @@ declare module "@std/fmt/colors" {
   export function brightYellow(str: string): string;
   export function brightBlue(str: string): string;
 }
+
+declare module "@std/fmt/duration" {
+  /** How `format` writes a time. */
+  export interface FormatOptions {
+    /** `1m 2s`, `00:00:01:02:000:000:000`, or `1 minutes, 2 seconds`. */
+    style?: "narrow" | "digital" | "full";
+    /** Leave out units of which there are none. */
+    ignoreZero?: boolean;
+  }
+
+  /** Writes a number of milliseconds for people. */
+  export function format(ms: number, options?: FormatOptions): string;
+}

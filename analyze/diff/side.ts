@@ -40,6 +40,8 @@ export interface ReadDiffSideOptions {
   readonly vmdescription?: Vmdescription | undefined;
   /** Whether an error in the stream ends the reading quietly. */
   readonly keepGoing?: boolean;
+  /** Called with each item of the main channel. */
+  readonly onItem?: (item: StreamItem) => void;
 }
 
 /**
@@ -62,6 +64,7 @@ export function readDiffSide(input: OpenInput, options: ReadDiffSideOptions = {}
   const payloads = new Map<number, PayloadPiece[]>();
   const payloadsById = new Map<number, PayloadPiece[]>();
   const onItem = (item: StreamItem) => {
+    options.onItem?.(item);
     if (item.kind === "configuration") configuration = item.configuration;
     if (item.kind !== "header") isBegun = true;
     if (item.kind !== "section" || item.payload === undefined) return;

@@ -22,7 +22,7 @@ export interface ReadMemoryOptions extends GuestMemoryOptions {
   /** Whether an error in the stream ends the reading quietly. */
   readonly keepGoing?: boolean;
   /** Called with each item of the main channel. */
-  readonly onItem?: (item: StreamItem) => void;
+  readonly onItem?: ((item: StreamItem) => void) | undefined;
 }
 
 /** A guest's memory, and the guest. */
