@@ -29,7 +29,7 @@ import {
   SequentialOutput,
 } from "./convert_output.ts";
 import type { CONVERT_TARGETS } from "./convert_targets.ts";
-import { runSteps, undisturbed } from "./long_work.ts";
+import { SignalGuard, undisturbed } from "./long_work.ts";
 import { escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 import { type MultifdCommandOptions, multifdOptions } from "./multifd_options.ts";
 import { type Progress, readingProgress, startProgress } from "./progress.ts";
@@ -87,6 +87,7 @@ interface Job {
   readonly vmdescription: Vmdescription | undefined;
   readonly output: OutputFileOptions;
   readonly progress: Progress;
+  readonly guard: SignalGuard;
   readonly streams: Streams;
 }
 
@@ -100,6 +101,8 @@ export async function runConvert(
   checkUsage(out, options);
   const { sync, force = false, vmdesc, quiet = false } = options;
   using progress = await startProgress(options.progress && !quiet);
+  // Whoever reads standard output may keep it waiting, and signals would have to wait as well.
+  using guard = new SignalGuard(path, out !== "-");
   const job: Job = {
     path,
     out,
@@ -108,6 +111,7 @@ export async function runConvert(
     vmdescription: vmdesc === undefined ? undefined : await loadVmdescription(vmdesc),
     output: { force, sync, inputs: inputsOf(path, options) },
     progress,
+    guard,
     streams,
   };
   const written = await convert(job);
@@ -177,8 +181,7 @@ async function convert(job: Job): Promise<Written> {
       if (!(error instanceof NeedsMemoryError) || !input.source.seekable) throw error;
     }
   }
-  using loaded = await runSteps(
-    path,
+  using loaded = await job.guard.run(
     loadImageSteps(input, { vmdescription: job.vmdescription }),
     readingProgress(input.source, job.progress),
   );
@@ -224,8 +227,7 @@ async function mapDirectly(job: Job, input: OpenInput): Promise<Written> {
   return await writeMappedFile(job, input, async (file, baseOffset) => {
     const changes = { machine, ...(stripVmdescription ? { vmdescription: null } : {}) };
     const steps = mapStreamSteps(input, file, { changes, baseOffset, vmdescription });
-    return await runSteps(
-      job.path,
+    return await job.guard.run(
       steps,
       ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes, "memory"),
     );
@@ -235,8 +237,7 @@ async function mapDirectly(job: Job, input: OpenInput): Promise<Written> {
 async function writeMapped(job: Job, input: OpenInput, image: GuestImage): Promise<Written> {
   const totalBytes = memoryBytes(image);
   return await writeMappedFile(job, input, (file, baseOffset) =>
-    runSteps(
-      job.path,
+    job.guard.run(
       mappedRamSteps(image, file, baseOffset),
       (doneBytes) => job.progress.update(doneBytes, totalBytes, "memory"),
     ));
@@ -262,8 +263,7 @@ async function writeStream(job: Job, input: OpenInput, image: GuestImage): Promi
   using sink = new SequentialOutput(out, job.streams.out, { ...output, compression, libvirt });
   const totalBytes = memoryBytes(image);
   let doneBytes = 0;
-  await runSteps(
-    job.path,
+  await job.guard.run(
     (function* (): Generator<void, void, undefined> {
       for (const { bytes } of mainPieces(image, { xbzrle })) {
         sink.write(bytes);
@@ -273,7 +273,6 @@ async function writeStream(job: Job, input: OpenInput, image: GuestImage): Promi
     })(),
     () => progress.update(doneBytes, totalBytes, "memory"),
   );
-  // Whoever reads standard output may keep it waiting.
   if (job.out === "-") sink.commit();
   else undisturbed(() => sink.commit());
   return { bytes: sink.writtenBytes, notes: input.notes };
@@ -294,8 +293,7 @@ async function writeCapture(job: Job, input: OpenInput, image: GuestImage): Prom
   refuseInputs(out, inputs);
   using folder = beginCaptureFolder(out, { force, sync });
   const totalBytes = memoryBytes(image);
-  const files = await runSteps(
-    job.path,
+  const files = await job.guard.run(
     captureSteps(migration, folder),
     (doneBytes) => progress.update(doneBytes, totalBytes, "memory"),
   );

@@ -10,7 +10,7 @@ import { beginPhysical, mappedBytes, type PhysicalFormat } from "../analyze/extr
 import { vmcoreinfoNote } from "../analyze/extract/vmcoreinfo.ts";
 import { loadVmdescription } from "../analyze/load_vmdescription.ts";
 import type { MissingChannels } from "../analyze/memory/completeness.ts";
-import { readGuestMemory } from "../analyze/memory/open_memory.ts";
+import { readGuestMemorySteps } from "../analyze/memory/open_memory.ts";
 import { readCpuStates } from "../analyze/registers/mod.ts";
 import { inflate } from "../container/inflate.ts";
 import { type OpenInput, openInput } from "../container/open.ts";
@@ -19,10 +19,10 @@ import { OutputFolder } from "../container/output_folder.ts";
 import type { FormatError } from "../format/error.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import type { EXTRACT_FORMATS } from "./extract_formats.ts";
-import { runSteps, undisturbed } from "./long_work.ts";
+import { SignalGuard, undisturbed } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 import { physicalMapOf } from "./physical_options.ts";
-import { startProgress } from "./progress.ts";
+import { readingProgress, startProgress } from "./progress.ts";
 import { sizeText } from "./size_text.ts";
 import { table } from "./table.ts";
 import { outputWidth } from "./terminal.ts";
@@ -66,6 +66,7 @@ interface Job {
   readonly options: ExtractCommandOptions;
   readonly output: OutputFileOptions;
   readonly newHash: NewHash | undefined;
+  readonly guard: SignalGuard;
   readonly streams: Streams;
 }
 
@@ -84,7 +85,8 @@ export async function runExtract(
   const inputs = [path, options.vmdesc, options.map].filter((each) => each !== undefined);
   const output = { force: options.force ?? false, sync: options.sync, inputs };
   const newHash = options.sha256 === true ? await loadSha256() : undefined;
-  const job = { input, options, output, newHash, streams };
+  using guard = new SignalGuard(path);
+  const job = { input, options, output, newHash, guard, streams };
   return format === "blocks" ? await runBlocks(job) : await runPhysical(job, format);
 }
 
@@ -98,7 +100,7 @@ function checkUsage({ format, block, slack, map, below4g }: ExtractCommandOption
 }
 
 async function runBlocks(job: Job): Promise<number> {
-  const { input, options, output, newHash } = job;
+  const { input, options, output, newHash, guard } = job;
   using folder = new OutputFolder(options.out, output);
   using progress = await startProgress(options.progress && options.quiet !== true);
   const vmdescription = await givenDescription(options);
@@ -111,8 +113,7 @@ async function runBlocks(job: Job): Promise<number> {
       ...(vmdescription === undefined ? {} : { vmdescription }),
     },
   });
-  const extraction = await runSteps(
-    input.path,
+  const extraction = await guard.run(
     steps,
     ({ doneBytes, totalBytes, phase }) => progress.update(doneBytes, totalBytes, phase),
   );
@@ -171,14 +172,17 @@ function conclude({ input, options, streams }: Job, error: FormatError | undefin
 }
 
 async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
-  const { input, options, output, newHash, streams } = job;
+  const { input, options, output, newHash, guard, streams } = job;
   const { keepGoing = false, map: mapFile, below4g, quiet } = options;
   const vmdescription = await givenDescription(options);
-  using guest = readGuestMemory(input, { vmdescription, keepGoing });
+  using progress = await startProgress(options.progress && quiet !== true);
+  using guest = await guard.run(
+    readGuestMemorySteps(input, { vmdescription, keepGoing }),
+    readingProgress(input.source, progress),
+  );
   refuseParts(guest.missingChannels, options);
   const { map, notes } = physicalMapOf(guest.guest, { map: mapFile, below4g });
   using file = new OutputFile(options.out, output);
-  using progress = await startProgress(options.progress && quiet !== true);
   guest.memory.usePhysicalMap(map);
   const kernelNote = vmcoreinfoNote(
     guest.state,
@@ -192,13 +196,11 @@ async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
   };
   const begun = beginPhysical(image, format, file);
   const totalBytes = mappedBytes(map);
-  await runSteps(
-    input.path,
+  await guard.run(
     begun.copy,
     (doneBytes) => progress.update(doneBytes, totalBytes, "memory"),
   );
-  const sha256 = newHash === undefined ? undefined : await runSteps(
-    input.path,
+  const sha256 = newHash === undefined ? undefined : await guard.run(
     hashSteps(file, begun.fileBytes, newHash),
     ({ doneBytes }) => progress.update(doneBytes, begun.fileBytes, "sha256"),
   );

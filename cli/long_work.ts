@@ -29,42 +29,68 @@ export class Interrupted extends Error {
  */
 export function mayBlock(path: string): boolean {
   if (path === "-") return true;
-  const { isFile, isDirectory } = Deno.statSync(path);
-  return !isFile && !isDirectory;
+  try {
+    const { isFile, isDirectory } = Deno.statSync(path);
+    return !isFile && !isDirectory;
+  } catch {
+    // Who opens it tells better what is wrong with it.
+    return true;
+  }
 }
 
 /**
- * Takes all steps of work on the input `path` and returns their result; `onStep` is called with each. Where nothing would have to be
- * removed (`hasRemains` is false), signals keep their usual effect, so that they needn't wait for the end of a long step.
- *
- * @throws {Interrupted} after SIGINT or SIGTERM, unless {@link mayBlock}
+ * Takes signals, from when it is made until it is disposed: work in steps ends when one has come. What has to be removed then is made
+ * after it, and so disposed before it. Where reading the input `path` may block, signals keep their usual effect.
  */
-export async function runSteps<Step, Result>(
-  path: string,
-  steps: Generator<Step, Result, undefined>,
-  onStep: (step: Step) => void = () => {},
-  hasRemains = true,
-): Promise<Result> {
-  let received: keyof typeof SIGNALS | undefined;
-  const listeners = (hasRemains && !mayBlock(path) ? knownSignals() : [])
-    .map((signal) => [signal, () => received = signal] as const);
-  for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
-  try {
-    let sliceEnd = performance.now() + SLICE_MS;
-    for (;;) {
-      const { done, value } = steps.next();
-      if (done === true) return value;
-      onStep(value);
-      if (performance.now() < sliceEnd) continue;
-      // Signals are delivered between tasks only.
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      if (received !== undefined) throw new Interrupted(received);
-      sliceEnd = performance.now() + SLICE_MS;
+export class SignalGuard implements Disposable {
+  readonly #listeners: readonly (readonly [keyof typeof SIGNALS, () => void])[];
+  #received: keyof typeof SIGNALS | undefined;
+
+  /**
+   * Begins to take signals, unless nothing would have to be removed (`hasRemains` is false): they needn't wait for the end of a long
+   * step then.
+   */
+  constructor(path: string, hasRemains = true) {
+    this.#listeners = (hasRemains && !mayBlock(path) ? knownSignals() : [])
+      .map((signal) => [signal, () => this.#received = signal] as const);
+    for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
+  }
+
+  /**
+   * Takes all steps and returns their result; `onStep` is called with each.
+   *
+   * @throws {Interrupted} after SIGINT or SIGTERM
+   */
+  async run<Step, Result>(
+    steps: Generator<Step, Result, undefined>,
+    onStep: (step: Step) => void = () => {},
+  ): Promise<Result> {
+    try {
+      this.#check();
+      let sliceEnd = performance.now() + SLICE_MS;
+      for (;;) {
+        const { done, value } = steps.next();
+        if (done === true) return value;
+        onStep(value);
+        if (performance.now() < sliceEnd) continue;
+        // Signals are delivered between tasks only.
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        this.#check();
+        sliceEnd = performance.now() + SLICE_MS;
+      }
+    } finally {
+      // Lets the steps clean up behind themselves where they were not taken to their end.
+      steps.return(undefined as Result);
     }
-  } finally {
-    // Lets the steps clean up behind themselves where they were not taken to their end.
-    steps.return(undefined as Result);
-    for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
+  }
+
+  #check(): void {
+    if (this.#received !== undefined) throw new Interrupted(this.#received);
+  }
+
+  /** Gives signals their usual effect again. */
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
   }
 }
 

@@ -11,11 +11,11 @@ import { reportSideSteps, TREE_CHARACTERS } from "../analyze/report/collect.ts";
 import { comparisonModel } from "../analyze/report/comparison.ts";
 import type { ComparisonModel, ReportModel, SideModel } from "../analyze/report/model.ts";
 import { type OpenInput, openInput, type OpenOptions } from "../container/open.ts";
-import { OutputFile } from "../container/output_file.ts";
+import { OutputFile, type OutputFileOptions, refuseExisting } from "../container/output_file.ts";
 import config from "../deno.json" with { type: "json" };
 import { isFormatError } from "../format/error.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
-import { runSteps, undisturbed } from "./long_work.ts";
+import { SignalGuard, undisturbed } from "./long_work.ts";
 import { EXIT, type Streams, UsageError } from "./main.ts";
 import { type Progress, progressOver, readingProgress, startProgress } from "./progress.ts";
 import { reportPage } from "./report_page.ts";
@@ -54,17 +54,20 @@ export async function runReport(
   }
   // What is in the way is told before the work, not behind it.
   const inputs = vmdesc === undefined ? paths : [...paths, vmdesc];
-  using file = output === "-" ? undefined : new OutputFile(output, { force, inputs });
+  if (output !== "-") refuseExisting(output, { force, inputs });
   const vmdescription = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
   using progress = await startProgress(options.progress);
   const page = await reportPage(await readModel(paths, options, vmdescription, progress));
   progress.clear();
-  if (file === undefined) streams.out.text(page);
-  else {
-    file.writeAt(0, new TextEncoder().encode(page));
-    undisturbed(() => file.commit());
-  }
+  if (output === "-") streams.out.text(page);
+  else undisturbed(() => writeWhole(output, page, { force, inputs }));
   return EXIT.DONE;
+}
+
+function writeWhole(path: string, text: string, options: OutputFileOptions): void {
+  using file = new OutputFile(path, options);
+  file.writeAt(0, new TextEncoder().encode(text));
+  file.commit();
 }
 
 async function readModel(
@@ -79,12 +82,12 @@ async function readModel(
   const inputs: OpenInput[] = [];
   const sides: SideModel[] = [];
   for (const [index, path] of paths.entries()) {
+    using guard = new SignalGuard(path);
     const input = stack.use(await open(path, { ...places[index], seekable: true, keepAll: true }));
     inputs.push(input);
     const treeCharacters = TREE_CHARACTERS / paths.length;
     sides.push(
-      await runSteps(
-        path,
+      await guard.run(
         reportSideSteps(input, { slack, vmdescription, treeCharacters }),
         readingProgress(input.source, progress),
       ),

@@ -11,7 +11,7 @@ import { type Roundtrip, roundtripSteps } from "../analyze/roundtrip/roundtrip.t
 import { type OpenInput, openInput } from "../container/open.ts";
 import { escapeJson, hex } from "../format/text.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
-import { runSteps } from "./long_work.ts";
+import { SignalGuard } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams } from "./main.ts";
 import { startProgress } from "./progress.ts";
 
@@ -50,7 +50,8 @@ export async function runRoundtrip(
   });
   // The pages of a mapped-ram file are one step. Only what can't be read twice may be in a temporary file.
   const hasRemains = !input.source.seekable || input.channels.length > 0;
-  const taken = await runSteps(path, steps, undefined, hasRemains);
+  using guard = new SignalGuard(path, hasRemains);
+  const taken = await guard.run(steps);
   const result = await explained(input, taken, reading);
   progress[Symbol.dispose]();
   if (!quiet) {

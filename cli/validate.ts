@@ -23,7 +23,7 @@ import { type OpenInput, openInput } from "../container/open.ts";
 import { isFormatError } from "../format/error.ts";
 import { escapeJson, hex } from "../format/text.ts";
 import config from "../deno.json" with { type: "json" };
-import { runSteps } from "./long_work.ts";
+import { SignalGuard } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
 import { type Progress, readingProgress, startProgress } from "./progress.ts";
 import { type Style, styleOf } from "./style.ts";
@@ -111,8 +111,8 @@ async function check(
     return { path, validation: unopenedValidation(error), notes: [] };
   }
   using opened = input;
-  const validation = await runSteps(
-    path,
+  using guard = new SignalGuard(path);
+  const validation = await guard.run(
     validateSteps(opened, { slack, ...given }),
     readingProgress(opened.source, progress, "checked"),
   );

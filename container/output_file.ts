@@ -105,8 +105,15 @@ export class OutputFile implements Disposable {
   }
 }
 
-/** A link could lead anywhere, and a file that is there may be somebody's only copy. */
-function refuseExisting(path: string, { force = false, inputs = [] }: OutputFileOptions): void {
+/**
+ * Refuses a path that a file can't have: a link could lead anywhere, and a file that is there may be somebody's only copy.
+ *
+ * @throws {Error} if something is there already, unless `force` is set; always for a symbolic link, a folder or an input
+ */
+export function refuseExisting(
+  path: string,
+  { force = false, inputs = [] }: OutputFileOptions,
+): void {
   let info: Deno.FileInfo;
   try {
     info = Deno.lstatSync(path);
