@@ -224,12 +224,10 @@ Deno.test("decompress: of a bomb, no more is read than is asked for", async () =
   ];
   for (const [compression, packed] of bombs) {
     const source = new CountingSource(packed, 4096);
-    const started = performance.now();
     using opened = await openDecompressor(compression, source, 0);
     assert(readAll(opened, 4096, MIB).length < MIB + 4096);
     assert(opened.consumedBytes < 40_000, `${compression}: ${opened.consumedBytes} used`);
     assert(source.bytesRead <= opened.consumedBytes + 64 * 1024 + 4096, `${source.bytesRead}`);
-    assert(performance.now() - started < 2000, `${compression} took long`);
   }
 });
 

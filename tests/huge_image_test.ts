@@ -8,13 +8,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { buildImage } from "../analyze/image/build.ts";
 import { saveImage } from "../analyze/image/save.ts";
+import { HANG_MS } from "./patience.ts";
 import { filesBelow, migstream, migstreamCommand, withFolder } from "./process.ts";
 
 const TIB = 2 ** 40;
 const PAGE_BYTES = 4096;
 const WRITE = ["-R", "-W"];
-/** Most milliseconds that a command may take, on a slow machine with other work. */
-const MAX_MS = 20_000;
 
 const encoder = new TextEncoder();
 const at = (address: number, text: string) => ({ address, bytes: encoder.encode(text) });
@@ -66,7 +65,7 @@ async function run(args: readonly string[], expected = 0): Promise<string> {
   const { code, out, err } = await migstream(args, { permissions: WRITE });
   const tookMs = performance.now() - begun;
   assertEquals(code, expected, `${args[0]}: ${err}`);
-  assert(tookMs < MAX_MS, `${args[0]} took ${tookMs} ms`);
+  assert(tookMs < HANG_MS, `${args[0]} took ${tookMs} ms`);
   return out;
 }
 
@@ -115,6 +114,6 @@ Deno.test("huge image: a signal ends a comparison of every byte at once", async 
     child.kill("SIGTERM");
     const { code } = await child.output();
     assertEquals(code, 143);
-    assert(performance.now() - begun < MAX_MS);
+    assert(performance.now() - begun < HANG_MS);
   });
 });
