@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { projectFiles, readProjectFile } from "./files.ts";
+import { withFolder } from "./process.ts";
 
 /** Module name -> names of the values declared in it. */
 function declaredValues(): Map<string, string[]> {
@@ -39,19 +40,17 @@ Deno.test("declarations: every mapped module of the packages without types has o
 });
 
 Deno.test("declarations: a wrong use fails the type check", async () => {
-  // Inside the project, because the import map holds there; the name is ignored by git.
-  const file = new URL("wrong_use.tmp.ts", import.meta.url);
-  await Deno.writeTextFile(file, 'import { bold } from "@std/fmt/colors";\nbold(1);\n');
-  try {
+  await withFolder(async (folder) => {
+    const file = `${folder}/wrong_use.ts`;
+    await Deno.writeTextFile(file, 'import { bold } from "@std/fmt/colors";\nbold(1);\n');
+    const config = decodeURIComponent(new URL("../deno.json", import.meta.url).pathname);
     const result = await new Deno.Command(Deno.execPath(), {
-      args: ["check", file.href],
+      args: ["check", "--config", config, file],
       env: { NO_COLOR: "1" },
       stdout: "null",
       stderr: "piped",
     }).output();
     assert(!result.success, "a wrong use passed");
     assertStringIncludes(new TextDecoder().decode(result.stderr), "TS2345");
-  } finally {
-    await Deno.remove(file);
-  }
+  });
 });

@@ -1,7 +1,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
-import { Workplace } from "../fuzz/commands.ts";
-import { newCounters, randomOf, tryInput } from "../fuzz/run.ts";
-import { TARGETS } from "../fuzz/targets.ts";
+import { Workplace } from "../../fuzz/commands.ts";
+import { newCounters, randomOf, tryInput } from "../../fuzz/run.ts";
+import { TARGETS } from "../../fuzz/targets.ts";
 
 /** Inputs of each target: those that cost most have the fewest. */
 const INPUTS: Readonly<Record<string, number>> = {
