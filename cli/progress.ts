@@ -4,12 +4,9 @@
  * @module
  */
 
-import { format } from "@std/fmt/duration";
-import type { SingleBar } from "cli-progress";
 import type { StreamItem } from "../format/items.ts";
 import type { ByteSource } from "../format/source.ts";
 import type { RamBlock } from "../format/ram.ts";
-import { sizeText } from "./size_text.ts";
 
 /** Shows how far a piece of work is. */
 export interface Progress extends Disposable {
@@ -22,26 +19,11 @@ export interface Progress extends Disposable {
 /** Says nothing. */
 const SILENT: Progress = { update: () => {}, clear: () => {}, [Symbol.dispose]: () => {} };
 
-/** Milliseconds of work without a picture: most of it is over by then. */
-const PATIENCE_MS = 300;
-
-/** Milliseconds between two pictures. */
-const REFRESH_MS = 100;
-
 /** A progress bar, if standard error is a terminal and `wanted` says so. */
 export async function startProgress(wanted: boolean): Promise<Progress> {
   if (!wanted || !Deno.stderr.isTerminal()) return SILENT;
-  // Loaded here because it takes longer than many a command.
-  const { default: cliProgress } = await import("cli-progress");
-  const bar = new cliProgress.SingleBar({
-    format: "{what} {bar} {percentage}% {done} of {all}, {rate}/s{left}",
-    barsize: 24,
-    clearOnComplete: true,
-    hideCursor: true,
-    // The work doesn't let timers run.
-    synchronousUpdate: true,
-  }, cliProgress.Presets.shades_classic);
-  return new BarProgress(bar);
+  const { BarProgress } = await import("./progress_bar.ts");
+  return new BarProgress();
 }
 
 /** Takes the items of an input that is read, and shows how much of it that is. */
@@ -67,54 +49,4 @@ export function progressOver(
     totalBytes += usedLengthBytes;
   }
   return (block, address) => progress.update((starts.get(block) ?? 0) + address, totalBytes, what);
-}
-
-class BarProgress implements Progress {
-  readonly #bar: SingleBar;
-  readonly #start = performance.now();
-  #shown = 0;
-  #started = false;
-
-  constructor(bar: SingleBar) {
-    this.#bar = bar;
-  }
-
-  update(doneBytes: number, totalBytes: number, what: string): void {
-    const now = performance.now();
-    if (totalBytes === 0 || now - this.#start < PATIENCE_MS) return;
-    if (now - this.#shown < REFRESH_MS) return;
-    this.#shown = now;
-    // Pages that come again would take it beyond the end.
-    const done = Math.min(doneBytes, totalBytes);
-    const perSecond = doneBytes / (now - this.#start) * 1000;
-    const left = timeLeft((totalBytes - done) / perSecond);
-    const texts = {
-      what,
-      done: sizeText(done),
-      all: sizeText(totalBytes),
-      rate: sizeText(perSecond),
-      left,
-    };
-    if (!this.#started) this.#bar.start(totalBytes, done, texts);
-    this.#started = true;
-    this.#bar.setTotal(totalBytes);
-    this.#bar.update(done, texts);
-  }
-
-  clear(): void {
-    if (this.#started) this.#bar.stop();
-    this.#started = false;
-  }
-
-  [Symbol.dispose](): void {
-    this.clear();
-  }
-}
-
-/** `, 1m 5s left`; nothing where nobody knows. */
-function timeLeft(seconds: number): string {
-  // What would take days is a stall.
-  if (!(seconds < 1e6)) return "";
-  const text = format(Math.ceil(seconds) * 1000, { ignoreZero: true });
-  return `, ${text === "" ? "0s" : text} left`;
 }
