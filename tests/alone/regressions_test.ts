@@ -1,9 +1,9 @@
 import { zstdDecompressSync } from "node:zlib";
-import { Workplace } from "../fuzz/commands.ts";
-import { tryEverything } from "../fuzz/everything.ts";
+import { Workplace } from "../../fuzz/commands.ts";
+import { tryEverything } from "../../fuzz/everything.ts";
 
 /** Inputs that once found something, each in what it was found with: `stream`, `file`, or the name of a target. */
-const FOLDER = new URL("../testdata/regressions/", import.meta.url);
+const FOLDER = new URL("../../testdata/regressions/", import.meta.url);
 
 /** The suffixes of the files, and what is done with each. */
 const TARGET_OF_SUFFIX: Readonly<Record<string, string>> = {

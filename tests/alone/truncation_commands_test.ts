@@ -2,11 +2,11 @@
  * Inputs that end too early, in every command: an answer, or an error that says so.
  */
 import { assert, assertEquals } from "@std/assert";
-import { COMMANDS, remove, runCommand, Workplace } from "../fuzz/commands.ts";
-import { dissect } from "../fuzz/dissect.ts";
-import { containerFiles, smallStreams, WRAPPERS } from "../fuzz/seeds.ts";
-import { mappedStream, postcopyStream } from "./streams.ts";
-import { caseNames, loadCase, loadStream } from "./testdata.ts";
+import { COMMANDS, remove, runCommand, Workplace } from "../../fuzz/commands.ts";
+import { dissect } from "../../fuzz/dissect.ts";
+import { containerFiles, smallStreams, WRAPPERS } from "../../fuzz/seeds.ts";
+import { mappedStream, postcopyStream } from "../streams.ts";
+import { caseNames, loadCase, loadStream } from "../testdata.ts";
 
 /** Commands that don't have to come to the end: one explains a byte, one shows damage. */
 const PARTIAL = ["layout --at", "report"];

@@ -3,15 +3,15 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { concat } from "@std/bytes/concat";
-import { readInfo } from "../analyze/info.ts";
-import { validateInput } from "../analyze/validate/validate_input.ts";
-import { type OpenInput, openInput } from "../container/open.ts";
-import { FormatError } from "../format/error.ts";
-import { DEFAULT_LIMITS, setDefaultLimits } from "../format/limits.ts";
-import { Workplace } from "../fuzz/commands.ts";
-import { compressedBytes } from "./compressed.ts";
-import { HANG_MS } from "./patience.ts";
-import { compressedStream, gzip, WRAPPED_STREAM, zstd } from "./wrapped.ts";
+import { readInfo } from "../../analyze/info.ts";
+import { validateInput } from "../../analyze/validate/validate_input.ts";
+import { type OpenInput, openInput } from "../../container/open.ts";
+import { FormatError } from "../../format/error.ts";
+import { DEFAULT_LIMITS, setDefaultLimits } from "../../format/limits.ts";
+import { Workplace } from "../../fuzz/commands.ts";
+import { compressedBytes } from "../compressed.ts";
+import { HANG_MS } from "../patience.ts";
+import { compressedStream, gzip, WRAPPED_STREAM, zstd } from "../wrapped.ts";
 
 const MIB = 1024 * 1024;
 
