@@ -40,7 +40,7 @@ export async function runRoundtrip(
   const { offset, snapshot, vmdesc, quiet = false, json = false } = options;
   const given = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
   using input = await openInput(path, { offset, snapshot });
-  using others = await openOthers(input);
+  const others = await othersOf(input);
   const { skipped } = others;
   using progress = await startProgress(options.progress && !quiet);
   const reading = given === undefined ? {} : { vmdescription: given };
@@ -63,10 +63,10 @@ export async function runRoundtrip(
 }
 
 /** Most inputs have no other channels: what reads them is loaded for those that do. */
-async function openOthers(input: OpenInput): Promise<OtherChannels> {
-  if (input.channels.length === 0) return { channels: [], skipped: [], [Symbol.dispose]: () => {} };
-  const { openOtherChannels } = await import("../analyze/roundtrip/channels.ts");
-  return await openOtherChannels(input);
+async function othersOf(input: OpenInput): Promise<OtherChannels> {
+  if (input.channels.length === 0) return { channels: [], skipped: [] };
+  const { otherChannels } = await import("../analyze/roundtrip/channels.ts");
+  return otherChannels(input);
 }
 
 /** The result with the field that a difference is in. */

@@ -69,7 +69,8 @@ async function identify(path: string): Promise<"main" | "empty" | CapturedChanne
   // What a capture of our own says about itself is no channel.
   if (/^\{\s*"format": "migstream-capture"/.test(new TextDecoder().decode(head))) return "empty";
   const channel = recogniseChannel(head);
-  if (channel?.role !== "multifd") return { path, role: channel?.role ?? "unknown", sizeBytes };
+  if (channel === undefined) return { path, role: "unknown", head, sizeBytes };
+  if (channel.role !== "multifd") return { path, role: channel.role, sizeBytes };
   const { role, channelId, uuid } = channel;
   const hasUuid = uuid.some((byte) => byte !== 0);
   return { path, role, channelId, ...(hasUuid ? { uuid: uuidText(uuid) } : {}), sizeBytes };

@@ -15,6 +15,7 @@ import type { MultifdDecompressor } from "../format/multifd/compression.ts";
 import type { ByteSource } from "../format/source.ts";
 import { newMultifdDecompressor } from "./multifd_decompress.ts";
 import { openDecompressor } from "./decompress/open.ts";
+import { KeptPipe } from "./kept_pipe.ts";
 import { openSource, peekAt } from "./open_source.ts";
 import { PIPE_MEMORY_BYTES, PipeSource } from "./pipe.ts";
 import { HEAD_BYTES, recogniseContent } from "./recognise.ts";
@@ -80,22 +81,36 @@ export class ChannelsSource implements ByteSource {
   }
 }
 
+/** The other direction of a channel, which can be read from its beginning to its end. */
+export interface OpenReturnPath {
+  /** Path of its file. */
+  readonly path: string;
+  /** Its bytes. */
+  readonly source: ByteSource;
+}
+
 /** The channels of a capture, opened. */
 export interface OpenChannels extends Disposable {
   /** Those that carry pages, in the order of their numbers. */
   readonly channels: readonly OpenChannel[];
+  /** What went in the other direction. */
+  readonly returnPaths: readonly OpenReturnPath[];
   /** Makes what decompresses the payloads of a multifd channel. */
   readonly newDecompressor: () => MultifdDecompressor;
 }
 
-/**
- * Opens the channels that carry pages.
- *
- * @param keepAll Whether any byte of a compressed file may be read again.
- */
+/** How channels are opened. */
+export interface OpenChannelsOptions {
+  /** Whether any byte of a compressed file may be read again. Default false. */
+  readonly keepAll?: boolean;
+  /** Whether that holds for bytes that were not read yet, too: compressed files are unpacked at once then. Default false. */
+  readonly seekable?: boolean;
+}
+
+/** Opens the channels that carry pages, and return paths. */
 export async function openChannels(
   captured: readonly CapturedChannel[],
-  keepAll: boolean,
+  options: OpenChannelsOptions = {},
 ): Promise<OpenChannels> {
   const wanted = captured.filter(({ role }) => role === "multifd" || role === "preempt")
     .toSorted((a, b) => (a.channelId ?? Infinity) - (b.channelId ?? Infinity));
@@ -113,24 +128,30 @@ export async function openChannels(
   try {
     const channels: OpenChannel[] = [];
     for (const [index, channel] of wanted.entries()) {
-      const source = await openChannel(channel.path, keepAll, owned);
+      const source = await openChannel(channel.path, options, owned);
       channels.push({ channel, source, baseOffset: (index + 1) * CHANNEL_SPAN_BYTES });
     }
-    return { channels, newDecompressor: newMultifdDecompressor, [Symbol.dispose]: dispose };
+    const returnPaths: OpenReturnPath[] = [];
+    for (const { role, path } of captured) {
+      if (role !== "return-path") continue;
+      returnPaths.push({ path, source: await openChannel(path, {}, owned) });
+    }
+    return {
+      channels,
+      returnPaths,
+      newDecompressor: newMultifdDecompressor,
+      [Symbol.dispose]: dispose,
+    };
   } catch (error) {
     dispose();
     throw error;
   }
 }
 
-/**
- * Opens the file of a channel, compressed or not. What has to be disposed of afterwards, the last first, is appended to `owned`.
- *
- * @param keepAll Whether any byte of a compressed file may be read again.
- */
-export async function openChannel(
+/** Opens the file of a channel, compressed or not. What has to be disposed of afterwards, the last first, is appended to `owned`. */
+async function openChannel(
   path: string,
-  keepAll: boolean,
+  { keepAll = false, seekable = false }: OpenChannelsOptions,
   owned: Disposable[],
 ): Promise<ByteSource> {
   const source = openSource(path);
@@ -143,5 +164,5 @@ export async function openChannel(
   const pipe = new PipeSource(decompressor, PIPE_MEMORY_BYTES, `${content} data`);
   owned.push(pipe);
   if (keepAll) pipe.keepAll();
-  return pipe;
+  return seekable ? new KeptPipe(pipe, 0) : pipe;
 }

@@ -14,12 +14,12 @@
 import { FormatError } from "../format/error.ts";
 import { ByteReader } from "../format/reader.ts";
 import type { ByteSource } from "../format/source.ts";
-import type { OpenChannels } from "./channels.ts";
+import type { OpenChannels, OpenReturnPath } from "./channels.ts";
 import type { Compression } from "./decompress/compression.ts";
 import { listFolder, openSource, peekAt } from "./open_source.ts";
 import { PIPE_MEMORY_BYTES, PipeSource } from "./pipe.ts";
 import { type Content, HEAD_BYTES, recogniseContent } from "./recognise.ts";
-import { type CapturedChannel, containerName, type Wrapper } from "./wrapper.ts";
+import { type CapturedChannel, type ChannelRole, containerName, type Wrapper } from "./wrapper.ts";
 
 export { openSource } from "./open_source.ts";
 
@@ -39,6 +39,8 @@ export interface OpenInput extends Disposable {
   readonly channels: readonly CapturedChannel[];
   /** Those of them that carry pages, opened. */
   readonly pageChannels?: OpenChannels | undefined;
+  /** Those that went in the other direction, opened; each can be read once. */
+  readonly returnPaths?: readonly OpenReturnPath[];
   /** What deserves attention; grows while the input is read. */
   readonly notes: readonly string[];
 }
@@ -88,7 +90,7 @@ export async function openInput(
   try {
     input.channels.push(...channels);
     input.ownNotes.push(...notes);
-    await input.joinChannels(options.keepAll ?? false);
+    await input.joinChannels(options);
     return input;
   } catch (error) {
     input[Symbol.dispose]();
@@ -113,6 +115,9 @@ async function unwrap(
   }
 }
 
+/** Channels beside the main one that are read. */
+const READ_ROLES: readonly ChannelRole[] = ["multifd", "preempt", "return-path"];
+
 /** An input while wrappers are taken off it, and afterwards. */
 class WrappedInput implements OpenInput {
   readonly path: string;
@@ -120,6 +125,7 @@ class WrappedInput implements OpenInput {
   readonly channels: CapturedChannel[] = [];
   readonly ownNotes: string[] = [];
   pageChannels: OpenChannels | undefined;
+  returnPaths: readonly OpenReturnPath[] = [];
   source: ByteSource;
   streamOffset: number;
   readonly #owned: Disposable[];
@@ -173,13 +179,16 @@ class WrappedInput implements OpenInput {
     if (options.keepAll === true && this.source instanceof PipeSource) this.source.keepAll();
   }
 
-  /** Opens the channels that carry pages, and makes them one source with the main one. */
-  async joinChannels(keepAll: boolean): Promise<void> {
-    if (!this.channels.some(({ role }) => role === "multifd" || role === "preempt")) return;
+  /** Opens the other channels, and makes those that carry pages one source with the main one. */
+  async joinChannels({ keepAll = false, seekable = false }: OpenOptions): Promise<void> {
+    if (!this.channels.some(({ role }) => READ_ROLES.includes(role))) return;
     const { ChannelsSource, openChannels } = await import("./channels.ts");
-    this.pageChannels = await openChannels(this.channels, keepAll);
-    this.#owned.push(this.pageChannels);
-    this.source = new ChannelsSource(this.source, this.pageChannels.channels);
+    const opened = await openChannels(this.channels, { keepAll, seekable });
+    this.#owned.push(opened);
+    this.returnPaths = opened.returnPaths;
+    if (opened.channels.length === 0) return;
+    this.pageChannels = opened;
+    this.source = new ChannelsSource(this.source, opened.channels);
   }
 
   async #makeSeekable(from: number): Promise<void> {

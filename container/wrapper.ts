@@ -98,6 +98,8 @@ export interface CapturedChannel {
   readonly channelId?: number;
   /** UUID of the VM in the first packet of a multifd channel, as text; absent if all its bytes are zero. */
   readonly uuid?: string;
+  /** First bytes, unpacked, of what is not recognised. */
+  readonly head?: Uint8Array;
   /** Bytes of the file as it is stored. */
   readonly sizeBytes: number;
 }

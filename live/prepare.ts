@@ -109,7 +109,7 @@ async function prepareAsIs(input: OpenInput, contents: Contents): Promise<Prepar
       "The pages are in multifd channels, which are not here: give the folder with all of them",
     );
   }
-  const opened = await openChannels(captured, false);
+  const opened = await openChannels(captured);
   const channels = opened.channels.map(({ channel, source }) => ({
     name: `multifd channel ${channel.channelId}`,
     pieces: sourcePieces(source, "its packets"),

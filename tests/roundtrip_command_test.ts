@@ -2,7 +2,7 @@
  * Decoding, encoding and comparing: identical inputs are said to be so, and whatever is wrong is found at its place.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { openOtherChannels } from "../analyze/roundtrip/channels.ts";
+import { otherChannels } from "../analyze/roundtrip/channels.ts";
 import type { ChannelRoundtrip } from "../analyze/roundtrip/compare_channel.ts";
 import { explainDifference } from "../analyze/roundtrip/explain_difference.ts";
 import {
@@ -206,7 +206,7 @@ Deno.test("roundtrip: damage is told, with what was identical before it", () => 
 
 async function roundtripFolder(folder: string): Promise<Roundtrip> {
   using input = await openInput(folder);
-  using others = await openOtherChannels(input);
+  const others = otherChannels(input);
   return lastOf(roundtripSteps(input, others));
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { zstdCompressSync } from "node:zlib";
 import type { Finding } from "../analyze/validate/findings.ts";
 import type { RuleId } from "../analyze/validate/rule.ts";
 import { RULES } from "../analyze/validate/rules/mod.ts";
@@ -52,14 +53,15 @@ function victimOf(name: string): Victim {
   };
 }
 
-async function validateCapture(victim: Victim): Promise<Validation> {
+/** Validates the files of a capture, compressed where that is asked for. */
+async function validateCapture(victim: Victim, isPacked = false): Promise<Validation> {
   let validation: Validation | undefined;
   await withFolder(async (folder) => {
-    Deno.writeFileSync(`${folder}/main`, victim.main);
-    for (const [index, bytes] of victim.channels.entries()) {
-      Deno.writeFileSync(`${folder}/multifd${index}`, bytes);
-    }
-    if (victim.returnPath) Deno.writeFileSync(`${folder}/return`, victim.returnPath);
+    const put = (name: string, bytes: Uint8Array) =>
+      Deno.writeFileSync(`${folder}/${name}`, isPacked ? zstdCompressSync(bytes) : bytes);
+    put("main", victim.main);
+    for (const [index, bytes] of victim.channels.entries()) put(`multifd${index}`, bytes);
+    if (victim.returnPath) put("return", victim.returnPath);
     validation = await validatePath(folder);
   });
   return validation!;
@@ -303,6 +305,9 @@ const NOT_CHECKABLE: Readonly<Record<string, string>> = {
   "MFD-024": "only the destination knows how many channels it is set to",
 };
 
+const placesOf = ({ findings }: Validation) =>
+  findings.kept.map(({ rule, offset }) => `${rule} at ${offset}`);
+
 for (const { rule, from = "pc-multifd", what = "", break: damage } of BREAKS) {
   Deno.test(`validate: ${rule} ${what} in ${from}`, async () => {
     const victim = victimOf(from);
@@ -312,6 +317,8 @@ for (const { rule, from = "pc-multifd", what = "", break: damage } of BREAKS) {
     assert(found.includes(rule), `${found}`);
     const others = found.filter((each) => each !== rule && !COMPANIONS[rule]?.includes(each));
     assertEquals(others, [], JSON.stringify(validation.findings.kept, null, 1));
+    const packed = await validateCapture({ ...victim, ...more }, true);
+    assertEquals(placesOf(packed), placesOf(validation), "compressed");
   });
 }
 

@@ -210,9 +210,9 @@ export class ChannelMerger implements StreamVisitor {
     watcher.damage(open, error, isEnd);
   }
 
-  #missingSync({ open, totals }: Channel): FormatError {
+  #missingSync({ open, totals, reader }: Channel): FormatError {
     return new FormatError("bad-multifd", "The channel ends before its SYNC packet", {
-      offset: open.source.sizeBytes ?? 0,
+      offset: reader?.offset ?? 0,
       path: [channelName(open)],
       expected: `SYNC packet ${this.marks}, for which the main channel has a mark`,
       found: `${totals.syncs} SYNC packet(s)`,

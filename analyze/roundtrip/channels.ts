@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type OpenChannel, openChannel } from "../../container/channels.ts";
+import type { OpenChannel } from "../../container/channels.ts";
 import type { OpenInput } from "../../container/open.ts";
 import { passBytes, passToEnd } from "../../format/byte_runs.ts";
 import { DEFAULT_LIMITS } from "../../format/limits.ts";
@@ -40,34 +40,31 @@ export interface RecodableChannel {
   begin(original: ByteSource, sink: ByteSink, facts: MainChannelFacts): Recoder<void>;
 }
 
-/** The channels of a capture, opened. */
-export interface OtherChannels extends Disposable {
+/** The channels of a capture beside the main one. */
+export interface OtherChannels {
   /** Those that are decoded. */
   readonly channels: readonly RecodableChannel[];
   /** Paths of the files that are no channels of a stream. */
   readonly skipped: readonly string[];
 }
 
-/** Opens the channels beside the main one that an input has. */
-export async function openOtherChannels(input: OpenInput): Promise<OtherChannels> {
-  const owned: Disposable[] = [];
-  const dispose = () => {
-    for (const each of owned.splice(0).reverse()) each[Symbol.dispose]();
+/** The channels beside the main one that an input has. */
+export function otherChannels(
+  { channels, pageChannels, returnPaths = [] }: OpenInput,
+): OtherChannels {
+  const read = [...pageChannels?.channels.map(({ channel }) => channel) ?? [], ...returnPaths];
+  const paths = new Set(read.map(({ path }) => path));
+  return {
+    channels: [
+      ...pageChannels?.channels.map(pageChannel) ?? [],
+      ...returnPaths.map(({ source }) => ({
+        name: "return path",
+        source,
+        begin: recodeReturnPath,
+      })),
+    ],
+    skipped: channels.map(({ path }) => path).filter((path) => !paths.has(path)),
   };
-  try {
-    const channels: RecodableChannel[] = (input.pageChannels?.channels ?? []).map(pageChannel);
-    const skipped: string[] = [];
-    for (const { role, path } of input.channels) {
-      if (role === "return-path") {
-        const source = await openChannel(path, false, owned);
-        channels.push({ name: "return path", source, begin: recodeReturnPath });
-      } else if (role !== "multifd" && role !== "preempt") skipped.push(path);
-    }
-    return { channels, skipped, [Symbol.dispose]: dispose };
-  } catch (error) {
-    dispose();
-    throw error;
-  }
 }
 
 function pageChannel(open: OpenChannel): RecodableChannel {

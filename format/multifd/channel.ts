@@ -185,6 +185,11 @@ export class MultifdChannelReader implements Disposable {
     this.#depth = depth + 1;
   }
 
+  /** Offset of the next packet in the channel. */
+  get offset(): number {
+    return this.#reader.offset;
+  }
+
   /**
    * The next packet, an object of its own whose `content` is valid until the next call; `undefined` at the channel's end.
    *

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { openSource, peekAt } from "../../../container/open_source.ts";
+import type { OpenReturnPath } from "../../../container/channels.ts";
 import { MULTIFD_START } from "../../../container/recognise.ts";
 import type { CapturedChannel } from "../../../container/wrapper.ts";
 import { type FormatError, isFormatError } from "../../../format/error.ts";
@@ -22,13 +22,13 @@ const UUID_OFFSET = 8;
 
 /** Checks what the files of a capture are: MFD-001, 003, 004, 022, 028 and 029. */
 export function channelFilesCheck(context: CheckContext): Check {
-  const { channels } = context.input;
+  const { channels, returnPaths = [] } = context.input;
   if (channels.length === 0) return {};
   let broken = 0;
   for (const channel of channels) {
     if (channel.role === "unknown" && isBroken(channel, context)) broken += 1;
-    if (channel.role === "return-path") checkReturnPath(channel, context);
   }
+  for (const returnPath of returnPaths) checkReturnPath(returnPath, context);
   checkNumbers(channels, broken, context);
   let uuid: string | undefined;
   return {
@@ -71,28 +71,26 @@ function checkNumbers(
 }
 
 /** Whether a file in which nothing was recognised is a channel whose first packet is damaged. */
-function isBroken({ path, sizeBytes }: CapturedChannel, context: CheckContext): boolean {
-  using source = openSource(path);
-  const head = peekAt(source, 0, MULTIFD_INITIAL_BYTES + 4);
+function isBroken({ path, head }: CapturedChannel, context: CheckContext): boolean {
+  if (head === undefined) return false;
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   const hasMagic = (at: number) => head.length >= at + 4 && view.getUint32(at) === MULTIFD_MAGIC;
   if (!hasMagic(0) && !hasMagic(MULTIFD_INITIAL_BYTES)) return false;
   const isWhole = head.length >= MULTIFD_INITIAL_BYTES;
   const rule: RuleId = isWhole ? "MFD-001" : "MFD-022";
   context.report(rule, {
-    offset: isWhole ? 0 : sizeBytes,
+    offset: isWhole ? 0 : head.length,
     path: [`file ${quoteText(path)}`],
     message: isWhole
       ? "The first packet of a multifd channel has another magic number or version"
       : "The multifd channel ends in its first packet",
     expected: isWhole ? quoteText(MULTIFD_START) : `${MULTIFD_INITIAL_BYTES} bytes`,
-    found: isWhole ? quoteText(String.fromCharCode(...head.subarray(0, 8))) : `${sizeBytes}`,
+    found: isWhole ? quoteText(String.fromCharCode(...head.subarray(0, 8))) : `${head.length}`,
   });
   return true;
 }
 
-function checkReturnPath({ path }: CapturedChannel, context: CheckContext): void {
-  using source = openSource(path);
+function checkReturnPath({ path, source }: OpenReturnPath, context: CheckContext): void {
   try {
     // Reading finds the damage.
     for (const _ of readReturnPath(source));

@@ -27,6 +27,8 @@ const FLUSH_RELEASE = 801;
 const STRICT_RELEASE = 900;
 /** Smallest packet, without which no number can stand. */
 const PACKET_MIN_BYTES = 320;
+/** Packets that are counted in a channel whose length only reading it tells. */
+const MAX_UNSIZED_PACKETS = 2 ** 22;
 /** Entries whose device states are remembered. */
 const MAX_DEVICES = 1000;
 
@@ -62,9 +64,11 @@ class MultifdCheck {
 
   constructor(context: CheckContext) {
     this.#context = context;
-    const sizes = context.input.pageChannels?.channels.map(({ source }) => source.sizeBytes ?? 0);
-    const bytes = (sizes ?? []).reduce((sum, size) => sum + size, 0);
-    this.#mostPackets = Math.ceil(bytes / PACKET_MIN_BYTES);
+    const channels = context.input.pageChannels?.channels ?? [];
+    const packets = channels.map(({ source: { sizeBytes } }) =>
+      sizeBytes === undefined ? MAX_UNSIZED_PACKETS : Math.ceil(sizeBytes / PACKET_MIN_BYTES)
+    );
+    this.#mostPackets = packets.reduce((sum, each) => sum + each, 0);
   }
 
   item(item: StreamItem): void {
