@@ -183,7 +183,7 @@ async function convert(job: Job): Promise<Written> {
   }
   using loaded = await job.guard.run(
     loadImageSteps(input, { vmdescription: job.vmdescription }),
-    readingProgress(input.source, job.progress),
+    readingProgress(input, job.progress),
   );
   const image = changedImage(loaded, job);
   switch (to) {

@@ -114,7 +114,7 @@ async function openSide(
   try {
     const opened = input = await openInput(path, { offset, snapshot, keepAll: true });
     const { progress, ...options } = reading;
-    const onItem = readingProgress(opened.source, progress);
+    const onItem = readingProgress(opened, progress);
     const read = readDiffSide(opened, { ...options, onItem });
     const dispose = () => {
       read[Symbol.dispose]();

@@ -178,7 +178,7 @@ async function runPhysical(job: Job, format: PhysicalFormat): Promise<number> {
   using progress = await startProgress(options.progress && quiet !== true);
   using guest = await guard.run(
     readGuestMemorySteps(input, { vmdescription, keepGoing }),
-    readingProgress(input.source, progress),
+    readingProgress(input, progress),
   );
   refuseParts(guest.missingChannels, options);
   const { map, notes } = physicalMapOf(guest.guest, { map: mapFile, below4g });

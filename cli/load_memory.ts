@@ -101,7 +101,7 @@ export async function loadMemory(
   const vmdescription = vmdesc === undefined ? undefined : await loadVmdescription(vmdesc);
   const input = await openInput(path, { offset, snapshot, keepAll: true });
   try {
-    const onItem = progress && readingProgress(input.source, progress);
+    const onItem = progress && readingProgress(input, progress);
     const guest = readGuestMemory(input, { vmdescription, keepGoing, slack, onItem });
     return new LoadedMemory(input, guest, options);
   } catch (error) {

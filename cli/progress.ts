@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { OpenInput, PackedProgress } from "../container/open.ts";
 import type { StreamItem } from "../format/items.ts";
-import type { ByteSource } from "../format/source.ts";
 import type { RamBlock } from "../format/ram.ts";
 
 /** Shows how far a piece of work is. */
@@ -26,13 +26,32 @@ export async function startProgress(wanted: boolean): Promise<Progress> {
   return new BarProgress();
 }
 
+/** Shows how far the reading is; where nobody knows how much there is, because it is compressed, how much of that was read. */
+export function showReading(
+  progress: Progress,
+  { packed }: Pick<OpenInput, "packed">,
+  doneBytes: number,
+  totalBytes: number,
+  what: string,
+): void {
+  if (totalBytes > 0 || packed === undefined) progress.update(doneBytes, totalBytes, what);
+  else progress.update(packed.readBytes, packed.sizeBytes, what);
+}
+
 /** Takes the items of an input that is read, and shows how much of it that is. */
 export function readingProgress(
-  { sizeBytes = 0 }: Pick<ByteSource, "sizeBytes">,
+  input: Pick<OpenInput, "source" | "packed">,
   progress: Progress,
   what: string = "read",
 ): (item: Pick<StreamItem, "offset" | "lengthBytes">) => void {
-  return ({ offset, lengthBytes }) => progress.update(offset + lengthBytes, sizeBytes, what);
+  const { sizeBytes = 0 } = input.source;
+  return ({ offset, lengthBytes }) =>
+    showReading(progress, input, offset + lengthBytes, sizeBytes, what);
+}
+
+/** Takes how much of a compressed input was unpacked, and shows that. */
+export function unpackingProgress(progress: Progress): (packed: PackedProgress) => void {
+  return ({ readBytes, sizeBytes }) => progress.update(readBytes, sizeBytes, "unpacked");
 }
 
 /** Takes how far work is in one of several blocks, by its name, and shows how far it is in all of them together. */

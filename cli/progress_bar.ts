@@ -26,18 +26,25 @@ export class BarProgress implements Progress {
     synchronousUpdate: true,
   }, cliProgress.Presets.shades_classic);
   readonly #start = performance.now();
+  /** The kind of work that is done now, and where it began. */
+  #phase = { what: "", start: this.#start, doneBytes: 0 };
   #shown = 0;
   #started = false;
 
   /** Draws the bar, unless the last picture is too young. */
   update(doneBytes: number, totalBytes: number, what: string): void {
     const now = performance.now();
+    if (what !== this.#phase.what) {
+      const isFirst = this.#phase.what === "";
+      this.#phase = isFirst ? { ...this.#phase, what } : { what, start: now, doneBytes };
+    }
     if (totalBytes === 0 || now - this.#start < PATIENCE_MS) return;
     if (now - this.#shown < REFRESH_MS) return;
     this.#shown = now;
     // Pages that come again would take it beyond the end.
     const done = Math.min(doneBytes, totalBytes);
-    const perSecond = doneBytes / (now - this.#start) * 1000;
+    const { start, doneBytes: before } = this.#phase;
+    const perSecond = (doneBytes - before) / Math.max(1, now - start) * 1000;
     const left = timeLeft((totalBytes - done) / perSecond);
     const texts = {
       what,

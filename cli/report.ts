@@ -17,7 +17,13 @@ import { isFormatError } from "../format/error.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import { SignalGuard, undisturbed } from "./long_work.ts";
 import { EXIT, type Streams, UsageError } from "./main.ts";
-import { type Progress, progressOver, readingProgress, startProgress } from "./progress.ts";
+import {
+  type Progress,
+  progressOver,
+  readingProgress,
+  startProgress,
+  unpackingProgress,
+} from "./progress.ts";
 import { reportPage } from "./report_page.ts";
 
 /** Options of `report`. */
@@ -83,13 +89,15 @@ async function readModel(
   const sides: SideModel[] = [];
   for (const [index, path] of paths.entries()) {
     using guard = new SignalGuard(path);
-    const input = stack.use(await open(path, { ...places[index], seekable: true, keepAll: true }));
+    const onUnpack = unpackingProgress(progress);
+    const opening = { ...places[index], seekable: true, keepAll: true, onUnpack };
+    const input = stack.use(await open(path, opening));
     inputs.push(input);
     const treeCharacters = TREE_CHARACTERS / paths.length;
     sides.push(
       await guard.run(
         reportSideSteps(input, { slack, vmdescription, treeCharacters }),
-        readingProgress(input.source, progress),
+        readingProgress(input, progress),
       ),
     );
   }

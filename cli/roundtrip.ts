@@ -13,7 +13,7 @@ import { escapeJson, hex } from "../format/text.ts";
 import type { Vmdescription } from "../format/vmdescription.ts";
 import { SignalGuard } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams } from "./main.ts";
-import { startProgress } from "./progress.ts";
+import { showReading, startProgress } from "./progress.ts";
 
 /** Options of `roundtrip`. */
 export interface RoundtripCommandOptions {
@@ -46,7 +46,7 @@ export async function runRoundtrip(
   const reading = given === undefined ? {} : { vmdescription: given };
   const steps = roundtripSteps(input, others, {
     ...reading,
-    onProgress: (done, total, channel) => progress.update(done, total, channel),
+    onProgress: (done, total, channel) => showReading(progress, input, done, total, channel),
   });
   // The pages of a mapped-ram file are one step. Only what can't be read twice may be in a temporary file.
   const hasRemains = !input.source.seekable || input.channels.length > 0;

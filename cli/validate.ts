@@ -25,7 +25,7 @@ import { escapeJson, hex } from "../format/text.ts";
 import config from "../deno.json" with { type: "json" };
 import { SignalGuard } from "./long_work.ts";
 import { describeError, escapeLine, EXIT, type Streams, UsageError } from "./main.ts";
-import { type Progress, readingProgress, startProgress } from "./progress.ts";
+import { type Progress, readingProgress, startProgress, unpackingProgress } from "./progress.ts";
 import { type Style, styleOf } from "./style.ts";
 
 /** Options of `validate`. */
@@ -103,7 +103,8 @@ async function check(
   const { offset, snapshot, slack = false } = options;
   let input: OpenInput;
   try {
-    input = await openInput(path, { offset, snapshot, seekable: true });
+    const onUnpack = unpackingProgress(progress);
+    input = await openInput(path, { offset, snapshot, seekable: true, onUnpack });
   } catch (error) {
     if (!isFormatError(error)) throw error;
     // Which of several snapshots is meant is a question, not a fault of the image.
@@ -114,7 +115,7 @@ async function check(
   using guard = new SignalGuard(path);
   const validation = await guard.run(
     validateSteps(opened, { slack, ...given }),
-    readingProgress(opened.source, progress, "checked"),
+    readingProgress(opened, progress, "checked"),
   );
   return { path, validation, notes: opened.notes };
 }

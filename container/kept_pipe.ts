@@ -19,14 +19,17 @@ export class KeptPipe implements ByteSource {
   readonly label: string | undefined;
   readonly #pipe: PipeSource;
 
-  /** Reads a pipe to its end and keeps what comes from `from` on, of which nothing was read yet. */
-  constructor(pipe: PipeSource, from: number) {
+  /** Reads a pipe to its end and keeps what comes from `from` on, of which nothing was read yet; calls `onBlock` now and then. */
+  constructor(pipe: PipeSource, from: number, onBlock: () => void = () => {}) {
     this.#pipe = pipe;
     this.label = pipe.label;
     pipe.keepAll();
     const block = new Uint8Array(BLOCK_BYTES);
     let size = from;
-    for (let got = pipe.readAt(size, block); got > 0; got = pipe.readAt(size, block)) size += got;
+    for (let got = pipe.readAt(size, block); got > 0; got = pipe.readAt(size, block)) {
+      size += got;
+      onBlock();
+    }
     this.sizeBytes = size;
   }
 

@@ -41,8 +41,18 @@ export interface OpenInput extends Disposable {
   readonly pageChannels?: OpenChannels | undefined;
   /** Those that went in the other direction, opened; each can be read once. */
   readonly returnPaths?: readonly OpenReturnPath[];
+  /** How much of a compressed input was read, in bytes as they are stored. */
+  readonly packed?: PackedProgress | undefined;
   /** What deserves attention; grows while the input is read. */
   readonly notes: readonly string[];
+}
+
+/** How far a compressed input was read, in bytes as they are stored. */
+export interface PackedProgress {
+  /** Bytes that were read. */
+  readonly readBytes: number;
+  /** Bytes that there are. */
+  readonly sizeBytes: number;
 }
 
 /** How an input is opened. */
@@ -53,6 +63,8 @@ export interface OpenOptions {
   readonly keepAll?: boolean;
   /** Whether any byte may be read at any time: a pipe, or compressed data, is read to its end first. */
   readonly seekable?: boolean;
+  /** Called now and then while `seekable` makes it necessary to unpack a compressed input. */
+  readonly onUnpack?: (packed: PackedProgress) => void;
   /** Name or id of the snapshot in a qcow2 image; needed where several have a vm state. */
   readonly snapshot?: string | undefined;
 }
@@ -126,6 +138,7 @@ class WrappedInput implements OpenInput {
   readonly ownNotes: string[] = [];
   pageChannels: OpenChannels | undefined;
   returnPaths: readonly OpenReturnPath[] = [];
+  packed: PackedProgress | undefined;
   source: ByteSource;
   streamOffset: number;
   readonly #owned: Disposable[];
@@ -155,7 +168,7 @@ class WrappedInput implements OpenInput {
   async unwrap(options: OpenOptions): Promise<void> {
     for (;;) {
       // Whatever stands before a stream may be read too: the search for its description goes backwards.
-      if (options.seekable === true) await this.#makeSeekable(0);
+      if (options.seekable === true) await this.#makeSeekable(0, options);
       const head = peekAt(this.source, this.streamOffset, HEAD_BYTES);
       const content = recogniseContent(head);
       this.#compareFormat(content);
@@ -170,7 +183,7 @@ class WrappedInput implements OpenInput {
       if (content === "stream") break;
       if (this.wrappers.length >= MAX_WRAPPERS) throw this.#tooDeep(content);
       if (content === "libvirt") await this.#takeLibvirt();
-      else if (content === "qcow2") await this.#takeSnapshot(options.snapshot);
+      else if (content === "qcow2") await this.#takeSnapshot(options);
       else await this.#decompress(content);
     }
     if (options.snapshot !== undefined && this.wrappers.every(({ kind }) => kind !== "qcow2")) {
@@ -191,10 +204,12 @@ class WrappedInput implements OpenInput {
     this.source = new ChannelsSource(this.source, opened.channels);
   }
 
-  async #makeSeekable(from: number): Promise<void> {
+  async #makeSeekable(from: number, { onUnpack }: OpenOptions): Promise<void> {
     if (!(this.source instanceof PipeSource)) return;
     const { KeptPipe } = await import("./kept_pipe.ts");
-    this.source = new KeptPipe(this.source, from);
+    this.source = new KeptPipe(this.source, from, () => {
+      if (this.packed !== undefined) onUnpack?.(this.packed);
+    });
   }
 
   #bad(
@@ -237,24 +252,34 @@ class WrappedInput implements OpenInput {
     reader.release();
   }
 
-  async #takeSnapshot(asked: string | undefined): Promise<void> {
+  async #takeSnapshot(options: OpenOptions): Promise<void> {
     const { chooseSnapshot, openSnapshot, readQcow2 } = await import("./qcow2/open.ts");
     // The tables of an image may be anywhere.
-    await this.#makeSeekable(this.streamOffset);
+    await this.#makeSeekable(this.streamOffset, options);
     const image = readQcow2(this.source, this.streamOffset);
     this.wrappers.push(image.wrapper);
     this.ownNotes.push(...image.header.notes);
-    const snapshot = chooseSnapshot(image, asked, this.wrappers);
+    const snapshot = chooseSnapshot(image, options.snapshot, this.wrappers);
     const { loadClusterInflate } = await import("./decompress/cluster.ts");
     this.wrappers.splice(-1, 1, { ...image.wrapper, snapshot });
     this.source = openSnapshot(this.source, image, snapshot, await loadClusterInflate());
     this.streamOffset = 0;
   }
 
+  /** Of several layers the outermost is counted. */
+  async #counted(source: ByteSource): Promise<ByteSource> {
+    const { sizeBytes } = source;
+    if (sizeBytes === undefined || this.packed !== undefined) return source;
+    const { CountedSource } = await import("./counted_source.ts");
+    const counted = new CountedSource(source, sizeBytes);
+    this.packed = counted;
+    return counted;
+  }
+
   async #decompress(compression: Compression): Promise<void> {
     const { openDecompressor } = await import("./decompress/open.ts");
     const { source, streamOffset: offset } = this;
-    const decompressor = await openDecompressor(compression, source, offset);
+    const decompressor = await openDecompressor(compression, await this.#counted(source), offset);
     this.#owned.push(decompressor);
     this.#laterNotes.push(decompressor.notes);
     const label = `${source.label === undefined ? "" : `${source.label} > `}${compression} data`;

@@ -8,7 +8,12 @@ import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "
 import { compatState } from "../analyze/compat/compat.ts";
 import { readInfo } from "../analyze/info.ts";
 import { readState } from "../analyze/state.ts";
-import { type OpenInput, openInput, type OpenOptions } from "../container/open.ts";
+import {
+  type OpenInput,
+  openInput,
+  type OpenOptions,
+  type PackedProgress,
+} from "../container/open.ts";
 import { FormatError } from "../format/error.ts";
 import { BytesSource } from "../format/source.ts";
 import { annotated } from "./annotated.ts";
@@ -308,4 +313,28 @@ Deno.test("containers: a stream somewhere else in the file is found", async () =
       assertMatch(error.found!, /, and what may be a libvirt save image at --offset 999$/);
     });
   }
+});
+
+Deno.test("open: of a compressed input it is known how much was read, of others it is not", async () => {
+  const packed = gzip(libvirtImage({ format: "zstd" }, zstd(WRAPPED_STREAM)));
+  await withTempFile(packed, async (path) => {
+    const told: number[] = [];
+    const onUnpack = ({ readBytes, sizeBytes }: PackedProgress) => {
+      assertEquals(sizeBytes, packed.length);
+      told.push(readBytes);
+    };
+    using input = await openInput(path, { seekable: true, onUnpack });
+    assert(told.length > 0, "nothing was told");
+    assertEquals(told, told.toSorted((a, b) => a - b));
+    assertEquals([told.at(-1), input.packed?.readBytes], [packed.length, packed.length]);
+
+    using inOrder = await openInput(path);
+    assert(inOrder.packed!.readBytes <= packed.length);
+    readState(inOrder.source, { offset: inOrder.streamOffset });
+    assertEquals(inOrder.packed?.readBytes, packed.length);
+  });
+  await withTempFile(WRAPPED_STREAM, async (path) => {
+    using input = await openInput(path, { seekable: true });
+    assertEquals(input.packed, undefined);
+  });
 });
