@@ -54,10 +54,16 @@ Deno.test("colours: none in a pipe, unless FORCE_COLOR is set, and never with NO
   assertNotMatch(await run({ FORCE_COLOR: "1" }, ["-R"]), /prompt/i);
 });
 
-/** Whether there is the program that gives another one a terminal. */
-const hasScript = await new Deno.Command("script", { args: ["--version"], stdout: "null" })
-  .output().then(({ success }) => success, () => false);
-if (!hasScript) console.error("*** terminals are not tested: there is no program script");
+/** Whether there is a program that gives another one a terminal, and terminals for it. */
+const hasScript = await new Deno.Command("script", {
+  args: ["-qec", "true", "/dev/null"],
+  stdin: "null",
+  stdout: "null",
+  stderr: "null",
+}).output().then(({ success }) => success, () => false);
+if (!hasScript) {
+  console.error("*** terminals are not tested: there is no program script, or no tty");
+}
 
 /** Runs the command on a terminal, with an input that stops in its middle for longer than a bar waits; returns all that was shown. */
 async function shownWhile(args: (fifo: string, out: string) => readonly string[]): Promise<string> {
