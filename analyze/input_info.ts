@@ -84,7 +84,7 @@ export interface InputInfo extends WrapperInfo {
   /** Size of what the stream was taken from in bytes; of a pipe and of compressed data, what came out. */
   readonly sizeBytes: number | null;
   /** The other channels of a captured migration. */
-  readonly channels?: readonly CapturedChannel[];
+  readonly channels?: readonly Omit<CapturedChannel, "head">[];
 }
 
 /** Tells where a stream comes from; after it was read, since a pipe's size shows at its end. */
@@ -97,7 +97,8 @@ export function inputInfo(input: OpenInput): InputInfo {
     streamOffset,
     sizeBytes: source.sizeBytes ?? null,
     ...wrapperInfo(wrappers),
-    ...(isCapture ? { channels } : {}),
+    // What is printed tells what a file is, not its bytes.
+    ...(isCapture ? { channels: channels.map(({ head: _, ...told }) => told) } : {}),
   };
 }
 

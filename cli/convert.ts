@@ -79,7 +79,8 @@ export interface ConvertCommandOptions extends MultifdCommandOptions {
   readonly quiet?: boolean | undefined;
 }
 
-interface Job {
+/** What is to be done. */
+interface Task {
   readonly path: string;
   readonly out: string;
   readonly options: ConvertCommandOptions;
@@ -87,8 +88,12 @@ interface Job {
   readonly vmdescription: Vmdescription | undefined;
   readonly output: OutputFileOptions;
   readonly progress: Progress;
-  readonly guard: SignalGuard;
   readonly streams: Streams;
+}
+
+/** The same once the input is open. */
+interface Job extends Task {
+  readonly guard: SignalGuard;
 }
 
 /** Converts an image. */
@@ -101,9 +106,7 @@ export async function runConvert(
   checkUsage(out, options);
   const { sync, force = false, vmdesc, quiet = false } = options;
   using progress = await startProgress(options.progress && !quiet);
-  // Whoever reads standard output may keep it waiting, and signals would have to wait as well.
-  using guard = new SignalGuard(path, out !== "-");
-  const job: Job = {
+  const task: Task = {
     path,
     out,
     options,
@@ -111,10 +114,9 @@ export async function runConvert(
     vmdescription: vmdesc === undefined ? undefined : await loadVmdescription(vmdesc),
     output: { force, sync, inputs: inputsOf(path, options) },
     progress,
-    guard,
     streams,
   };
-  const written = await convert(job);
+  const written = await convert(task);
   progress[Symbol.dispose]();
   if (!quiet) {
     for (const note of written.notes) streams.err.line(`note: ${escapeLine(note)}`);
@@ -170,10 +172,13 @@ interface Written {
   readonly notes: readonly string[];
 }
 
-async function convert(job: Job): Promise<Written> {
-  const { path, options: { to, offset, snapshot }, edits } = job;
+async function convert(task: Task): Promise<Written> {
+  const { path, options: { to, offset, snapshot }, edits } = task;
   const isDirect = to === "mapped-ram" && !isLateEdit(edits);
   using input = await openInput(path, { offset, snapshot, keepAll: !isDirect });
+  // Not before: unpacking may be one long step.
+  using guard = new SignalGuard(path);
+  const job: Job = { ...task, guard };
   if (isDirect) {
     try {
       return await mapDirectly(job, input);
@@ -273,8 +278,11 @@ async function writeStream(job: Job, input: OpenInput, image: GuestImage): Promi
     })(),
     () => progress.update(doneBytes, totalBytes, "memory"),
   );
-  if (job.out === "-") sink.commit();
-  else undisturbed(() => sink.commit());
+  if (job.out === "-") {
+    // Whoever reads standard output may keep it waiting, but not a signal.
+    job.guard[Symbol.dispose]();
+    sink.commit();
+  } else undisturbed(() => sink.commit());
   return { bytes: sink.writtenBytes, notes: input.notes };
 }
 

@@ -27,7 +27,7 @@ export class Interrupted extends Error {
  * Whether reading an input may wait for somebody else. Signals would have to wait as well, so they keep their usual effect then: the
  * process ends at once, and unfinished files stay under their temporary names.
  */
-export function mayBlock(path: string): boolean {
+function mayBlock(path: string): boolean {
   if (path === "-") return true;
   try {
     const { isFile, isDirectory } = Deno.statSync(path);
@@ -43,7 +43,7 @@ export function mayBlock(path: string): boolean {
  * after it, and so disposed before it. Where reading the input `path` may block, signals keep their usual effect.
  */
 export class SignalGuard implements Disposable {
-  readonly #listeners: readonly (readonly [keyof typeof SIGNALS, () => void])[];
+  readonly #listeners: (readonly [keyof typeof SIGNALS, () => void])[];
   #received: keyof typeof SIGNALS | undefined;
 
   /**
@@ -88,9 +88,11 @@ export class SignalGuard implements Disposable {
     if (this.#received !== undefined) throw new Interrupted(this.#received);
   }
 
-  /** Gives signals their usual effect again. */
+  /** Gives signals their usual effect again; more than once is no harm. */
   [Symbol.dispose](): void {
-    for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
+    for (const [signal, listener] of this.#listeners.splice(0)) {
+      Deno.removeSignalListener(signal, listener);
+    }
   }
 }
 

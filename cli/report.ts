@@ -88,10 +88,11 @@ async function readModel(
   const inputs: OpenInput[] = [];
   const sides: SideModel[] = [];
   for (const [index, path] of paths.entries()) {
-    using guard = new SignalGuard(path);
     const onUnpack = unpackingProgress(progress);
     const opening = { ...places[index], seekable: true, keepAll: true, onUnpack };
     const input = stack.use(await open(path, opening));
+    // Not before: unpacking is one long step.
+    using guard = new SignalGuard(path);
     inputs.push(input);
     const treeCharacters = TREE_CHARACTERS / paths.length;
     sides.push(

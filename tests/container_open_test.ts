@@ -172,6 +172,7 @@ Deno.test("capture: files of a folder by content, whatever their names say", asy
         ["g-damaged.gz", "unknown", undefined],
       ]);
       assertEquals(info.input.channels?.[0]?.sizeBytes, multifd[1]!.length);
+      assertEquals(Object.keys(info.input.channels?.[2] ?? {}), ["path", "role", "sizeBytes"]);
       assertEquals(info.pageChannels?.channels.map(({ channelId }) => channelId), [0, 1]);
     }
   });
